@@ -1,0 +1,84 @@
+"""From the words on the command line to a command and an exit status.
+
+0: done. 1: no trial completed. 2: bad input, said in one line. 130: interrupted, can be resumed.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from tuner_app.cli import board, export, listing, results, resume, search
+from tuner_app.cli.parsing import command_help, parse
+from tuner_app.errors import UserError, unknown
+
+COMMANDS = {
+    "search": search,
+    "resume": resume,
+    "results": results,
+    "board": board,
+    "export": export,
+    "list": listing,
+}
+HELP = ("--help", "-help", "-h", "help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; `argv` is without the program's name. Returns the exit status.
+
+    >>> main(["list", "oracles"])  # doctest: +ELLIPSIS
+    bayesian ...
+    0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except (UserError, flags.Error) as error:
+        print(f"tuner-app: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`, a closed pager) has seen enough. Python would complain at exit when it
+        # flushes what is left, so what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in HELP:
+        print(_overview())
+        return 0
+    if words[0] == "--version":
+        from tuner_app import __version__
+
+        print(f"tuner-app {__version__}")
+        return 0
+    name, arguments = words[0], words[1:]
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    command = COMMANDS[name]
+    if any(word in HELP[:3] for word in arguments):
+        print(command_help(name, command))
+        return 0
+    flag_values, positional = parse(command, arguments)
+    return command.run(flag_values, positional)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.SUMMARY}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Hyperparameter search for Keras models.",
+            "",
+            "Usage: tuner-app COMMAND [flags]",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "tuner-app COMMAND --help lists a command's flags; tuner-app --version its version.",
+            "A bare `tuner-app search` searches an MLP for handwritten digits.",
+        ]
+    )

@@ -1,0 +1,176 @@
+"""What was asked for: one frozen dataclass, validated once, stored with the search as JSON."""
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuner_app import catalogue
+from tuner_app.errors import UserError, unknown
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DIRECTIONS = ("min", "max")
+
+
+def _field(default: Any, help: str) -> Any:
+    """A field with its flag's help text, so that a setting is described in one place."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A search: what on, over what, how, and where. Every field is a flag of `tuner-app search`.
+
+    Raises:
+        UserError: A value of the wrong type or out of range, or a name that nothing has.
+
+    >>> config = SearchConfig(max_trials=3)
+    >>> SearchConfig.from_json(config.to_json()) == config
+    True
+    >>> SearchConfig(max_trials=0)
+    Traceback (most recent call last):
+    tuner_app.errors.UserError: max_trials is 0, expected a whole number of at least 1.
+    """
+
+    dataset: str = _field(
+        "digits",
+        "The data. `tuner-app list datasets` shows the forms: a name such as digits, or "
+        "csv:FILE?target=COLUMN, npz:FILE, images:FOLDER, tfds:NAME.",
+    )
+    space: str = _field(
+        "mlp",
+        "The search space: a name from `tuner-app list spaces`, or FILE.py:OBJECT, where OBJECT "
+        "is a build(hp) function or a keras_tuner.HyperModel of your own.",
+    )
+    project: str = _field(
+        "",
+        "The directory that will hold the search. Default: tuning/DATASET-SPACE, such as "
+        "tuning/digits-mlp.",
+    )
+    oracle: str = _field(
+        "random", "What chooses the next trial: a name from `tuner-app list oracles`."
+    )
+    objective: str = _field(
+        "",
+        "The metric that ranks trials, such as val_loss. A metric of your own needs its "
+        "direction: val_f1:max. Default: val_accuracy for classes, val_loss for numbers.",
+    )
+    max_trials: int = _field(20, "How many trials to run.")
+    epochs: int = _field(30, "The most epochs that a trial trains.")
+    patience: int = _field(
+        5,
+        "End a trial after this many epochs without a better objective, and restore its best "
+        "weights. 0: no early stopping.",
+    )
+    batch_size: int = _field(32, "Examples in one training step.")
+    seed: int = _field(
+        0,
+        "Fixes the split, the hyperparameters, the initial weights and the order of the data; 0 "
+        "is a seed like any other.",
+    )
+    optimizers: tuple[str, ...] = _field(
+        ("adam", "adamw", "nesterov"),
+        "The optimizers that the space offers, separated by commas: names from `tuner-app list "
+        "optimizers`.",
+    )
+    precision: str = _field(
+        "float32",
+        "The precision of the models' arithmetic (Keras's dtype policy); the mixed ones are for "
+        "GPUs.",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "space", "project", "oracle", "objective", "precision"):
+            if not isinstance(getattr(self, name), str):
+                raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
+        for name in ("max_trials", "epochs", "batch_size"):
+            _check_whole(name, getattr(self, name), at_least=1)
+        _check_whole("patience", self.patience, at_least=0)
+        _check_whole("seed", self.seed, at_least=0)
+        if self.seed >= 2**31:
+            raise UserError(f"seed is {self.seed}, expected less than 2**31.")
+        object.__setattr__(self, "optimizers", _optimizer_names(self.optimizers))
+        if self.oracle not in catalogue.names("oracles"):
+            raise unknown("oracle", self.oracle, catalogue.names("oracles"))
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if not self.dataset:
+            raise UserError("dataset is empty, expected a name such as digits or csv:FILE.")
+        _check_space(self.space)
+        _check_objective(self.objective)
+
+    @property
+    def directory(self) -> Path:
+        """The project directory: `project`, or tuning/DATASET-SPACE where none is given."""
+        if self.project:
+            return Path(self.project).expanduser()
+        return Path("tuning") / f"{_short(self.dataset)}-{_short(self.space)}"
+
+    def to_json(self) -> str:
+        """One JSON object, a key a field."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "SearchConfig":
+        """The inverse of `to_json`; a key that this version does not know is an error."""
+        values = json.loads(text)
+        fields = [item.name for item in dataclasses.fields(cls)]
+        for name in values:
+            if name not in fields:
+                raise unknown("setting", name, fields)
+        if "optimizers" in values:
+            values["optimizers"] = tuple(values["optimizers"])
+        return cls(**values)
+
+
+def _check_whole(name: str, value: Any, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise UserError(f"{name} is {value!r}, expected a whole number of at least {at_least}.")
+
+
+def _optimizer_names(names: Any) -> tuple[str, ...]:
+    known = catalogue.names("optimizers")
+    if isinstance(names, str):
+        names = names.split(",")
+    names = tuple(dict.fromkeys(names))
+    if not names:
+        raise UserError(
+            "optimizers is empty, expected at least one name from `tuner-app list optimizers`."
+        )
+    for name in names:
+        if name not in known:
+            raise unknown("optimizer", str(name), known)
+    return names
+
+
+def _check_space(space: str) -> None:
+    known = catalogue.names("spaces")
+    if space in known:
+        return
+    if not (space.endswith(".py") or ".py:" in space):
+        raise unknown("space", space, [*known, "FILE.py:OBJECT"])
+    # A file of the user's own is read by search_spaces.load, which can say what is wrong in it.
+
+
+def _check_objective(objective: str) -> None:
+    name, colon, direction = objective.partition(":")
+    if colon and (not name or direction not in DIRECTIONS):
+        nearest = difflib.get_close_matches(direction, DIRECTIONS, n=1)
+        hint = f" Did you mean {name}:{nearest[0]}?" if nearest and name else ""
+        raise UserError(f"objective is {objective!r}, expected NAME:min or NAME:max.{hint}")
+
+
+def _short(text: str) -> str:
+    """A data set's or space's name as part of a folder's name.
+
+    >>> _short("csv:/data/Iris flowers.csv?target=kind"), _short("my_space.py:build")
+    ('Iris-flowers', 'my_space-build')
+    """
+    name = text.split("?")[0].rstrip("/").split("/")[-1]
+    name = name.removeprefix("tfds:").removeprefix("csv:").removeprefix("npz:")
+    for suffix in (".csv", ".npz"):
+        name = name.removesuffix(suffix)
+    name = name.replace(".py:", "-").removesuffix(".py")
+    return "-".join("".join(c if c.isalnum() or c in "_." else " " for c in name).split())
