@@ -1,0 +1,40 @@
+"""What every test shares: quiet TensorFlow, and ways to run the command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before TensorFlow is first imported, by whichever test comes first.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test runs in a fresh folder, so that a default such as tuning/... lands there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def tuner_app_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs `python -m tuner_app` with the given words in a process of its own, in a fresh folder."""
+
+    def run(*words: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
+        return subprocess.run(
+            [sys.executable, "-m", "tuner_app", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            **options,
+        )
+
+    return run

@@ -1,0 +1,212 @@
+"""Progress of a search: a live view in a terminal, a line a trial when piped."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuner_app.store.records import TrialRecord
+from tuner_app.tuners.observer import Observer
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 30
+
+
+class SearchState:
+    """What both views show: how many trials are done, the best one, the curve of the running one.
+
+    Args:
+        finished: Trials that were over before this run, when a search is resumed.
+    """
+
+    def __init__(self, finished: Iterable[TrialRecord] = ()) -> None:
+        self.earlier = list(finished)
+        self.done: list[TrialRecord] = list(self.earlier)
+        self.best: TrialRecord | None = None
+        self.running: TrialRecord | None = None
+        self.curve: list[float] = []
+        self.max_trials: int | None = None
+        self.objective, self.direction = "", "min"
+        self.began = time.monotonic()
+
+    def begin(self, max_trials: int | None, objective: str, direction: str) -> None:
+        self.max_trials, self.objective, self.direction = max_trials, objective, direction
+        self.began = time.monotonic()
+        for trial in self.earlier:
+            self._keep_best(trial)
+
+    def start(self, trial: TrialRecord) -> None:
+        self.running, self.curve = trial, []
+
+    def add_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch == 0:
+            self.curve = []  # another execution of the same trial, or its retry
+        if self.objective in metrics:
+            self.curve.append(float(metrics[self.objective]))
+
+    def finish(self, trial: TrialRecord) -> None:
+        self.done.append(trial)
+        self.running, self.curve = None, []
+        self._keep_best(trial)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def seconds_left(self) -> float | None:
+        """At this run's pace, None before its first trial is done or without a known number."""
+        done_here = len(self.done) - len(self.earlier)
+        if not done_here or self.max_trials is None:
+            return None
+        return self.seconds() / done_here * max(0, self.max_trials - len(self.done))
+
+    def _keep_best(self, trial: TrialRecord) -> None:
+        if trial.score is None:
+            return
+        sign = 1 if self.direction == "max" else -1
+        if self.best is None or sign * trial.score > sign * self.best.score:
+            self.best = trial
+
+
+class PlainProgress(Observer):
+    """One line a finished trial, for pipes and log files."""
+
+    def __init__(self, finished: Iterable[TrialRecord] = ()) -> None:
+        self._state = SearchState(finished)
+
+    def search_begun(self, max_trials: int | None, objective: str, direction: str) -> None:
+        self._state.begin(max_trials, objective, direction)
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        state = self._state
+        state.finish(trial)
+        count = f"{len(state.done)}/{state.max_trials}" if state.max_trials else len(state.done)
+        if trial.score is None:
+            outcome = f"{trial.status} {trial.message}".strip()
+        else:
+            best = ", the best so far" if state.best is trial else ""
+            outcome = f"{state.objective} {trial.score:.4f}{best}"
+        print(
+            f"trial {trial.trial_id} ({count})  {outcome}  {trial.epochs} epochs  "
+            f"{trial.seconds:.1f} s  {values(trial.hyperparameters)}",
+            flush=True,
+        )
+
+
+class LiveProgress(Observer):
+    """A live view in a terminal: trials done, the best so far, the running trial, time left."""
+
+    def __init__(
+        self, epochs: int, finished: Iterable[TrialRecord] = (), console: Console | None = None
+    ) -> None:
+        self._state = SearchState(finished)
+        self._epochs = epochs
+        self._live = Live(
+            get_renderable=self.view,
+            console=console or Console(),
+            refresh_per_second=4,
+            transient=True,
+        )
+
+    def search_begun(self, max_trials: int | None, objective: str, direction: str) -> None:
+        self._state.begin(max_trials, objective, direction)
+        self._live.start()
+
+    def trial_begun(self, trial: TrialRecord) -> None:
+        self._state.start(trial)
+
+    def epoch_ended(
+        self, trial_id: str, execution: int, epoch: int, metrics: Mapping[str, float]
+    ) -> None:
+        self._state.add_epoch(epoch, metrics)
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        self._state.finish(trial)
+
+    def search_ended(self, summary: Mapping[str, Any]) -> None:
+        self._live.stop()
+
+    def view(self) -> Group:
+        """The picture of this moment."""
+        state = self._state
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(style="bold", no_wrap=True)
+        rows.add_column(no_wrap=True)
+        rows.add_column(overflow="fold")
+        if state.best is not None:
+            rows.add_row(
+                Text("best", style="green"),
+                f"{state.best.trial_id}  {state.objective} {state.best.score:.4f}",
+                values(state.best.hyperparameters),
+            )
+        if state.running is not None:
+            latest = f" {state.curve[-1]:.4f}" if state.curve else ""
+            rows.add_row(
+                Text("running", style="cyan"),
+                f"{state.running.trial_id}  epoch {len(state.curve)}/{self._epochs}"
+                f"  {sparkline(state.curve)}{latest}",
+                values(state.running.hyperparameters),
+            )
+        return Group(self._headline(), rows)
+
+    def _headline(self) -> Table:
+        state = self._state
+        done, total = len(state.done), state.max_trials
+        left = state.seconds_left()
+        parts = [f"{done}/{total} trials" if total else f"{done} trials"]
+        parts.append(f"{clock(state.seconds())} gone")
+        if left is not None:
+            parts.append(f"about {clock(left)} left")
+        failed = sum(trial.score is None for trial in state.done)
+        if failed:
+            parts.append(f"{failed} failed")
+        line = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=total, completed=done, width=CURVE_WIDTH, pulse=total is None)
+        line.add_row(bar, ", ".join(parts))
+        return line
+
+
+def sparkline(curve: list[float]) -> str:
+    """The last values of a curve as a row of small bars, lowest to highest.
+
+    >>> sparkline([0.0, 1.0, 2.0, 7.0])
+    '▁▂▃█'
+    """
+    points = [value for value in curve[-CURVE_WIDTH:] if value == value and abs(value) != _INFINITY]
+    if not points:
+        return ""
+    low, high = min(points), max(points)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in points)
+
+
+_INFINITY = float("inf")
+
+
+def values(hyperparameters: Mapping[str, Any]) -> str:
+    """Hyperparameters on one line.
+
+    >>> values({"optimizer": "adam", "learning_rate": 0.00123456, "units": 64})
+    'optimizer=adam learning_rate=0.001235 units=64'
+    """
+    return " ".join(f"{name}={short(value)}" for name, value in hyperparameters.items())
+
+
+def short(value: Any) -> str:
+    """A value with no more digits than a reader needs."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def clock(seconds: float) -> str:
+    """A duration as m:ss or h:mm:ss.
+
+    >>> clock(75), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

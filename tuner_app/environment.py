@@ -1,0 +1,68 @@
+"""The machine a search runs on: TensorFlow's log noise, precision, and the device with its memory."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def import_quietly() -> None:
+    """Imports TensorFlow and Keras without the lines that their libraries log while they load.
+
+    With TF_CPP_MIN_LOG_LEVEL set by the user nothing is hidden. If the import fails, what was
+    hidden is shown.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # The variable is only obeyed once TensorFlow has initialized its logging; until then its C++
+    # libraries write to file descriptor 2, which Python's sys.stderr can't intercept.
+    with _native_stderr_held_back():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+
+def use_device(precision: str) -> str:
+    """Sets the precision of new models and how GPU memory grows; returns the device's name.
+
+    Args:
+        precision: Keras's dtype policy: "float32", "mixed_bfloat16" or "mixed_float16".
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.config.set_dtype_policy(precision)
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"CPU, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            # TensorFlow has touched the device already (a search from a notebook): its memory
+            # setting can't change any more, and the search works with the one it has.
+            break
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
+    ]
+    return "GPU, " + ", ".join(names)
+
+
+@contextmanager
+def _native_stderr_held_back() -> Iterator[None]:
+    """What is written to file descriptor 2 inside is dropped, or shown if an exception leaves."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(original, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
