@@ -23,7 +23,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tuner_app_process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs `python -m tuner_app` with the given words in a process of its own, in a fresh folder."""
+    """Runs `python -m tuner_app WORDS` in a process of its own, in a fresh folder."""
 
     def run(*words: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}

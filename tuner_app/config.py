@@ -96,9 +96,9 @@ class SearchConfig:
             raise unknown("oracle", self.oracle, catalogue.names("oracles"))
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
-        if not self.dataset:
-            raise UserError("dataset is empty, expected a name such as digits or csv:FILE.")
-        _check_space(self.space)
+        for name in ("dataset", "space"):
+            if not getattr(self, name):
+                raise UserError(f"{name} is empty, see `tuner-app list {name}s`.")
         _check_objective(self.objective)
 
     @property
@@ -143,15 +143,6 @@ def _optimizer_names(names: Any) -> tuple[str, ...]:
         if name not in known:
             raise unknown("optimizer", str(name), known)
     return names
-
-
-def _check_space(space: str) -> None:
-    known = catalogue.names("spaces")
-    if space in known:
-        return
-    if not (space.endswith(".py") or ".py:" in space):
-        raise unknown("space", space, [*known, "FILE.py:OBJECT"])
-    # A file of the user's own is read by search_spaces.load, which can say what is wrong in it.
 
 
 def _check_objective(objective: str) -> None:

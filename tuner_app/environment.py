@@ -1,4 +1,4 @@
-"""The machine a search runs on: TensorFlow's log noise, precision, and the device with its memory."""
+"""The machine a search runs on: TensorFlow's log noise, the precision, the device."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ def use_device(precision: str) -> str:
     keras.config.set_dtype_policy(precision)
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+        return f"CPU, {_cores()} cores"
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -47,6 +47,13 @@ def use_device(precision: str) -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
     ]
     return "GPU, " + ", ".join(names)
+
+
+def _cores() -> int:
+    """The cores that this process may use, where the system tells, else those of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
