@@ -1,0 +1,22 @@
+"""A linear model: softmax regression for classes, linear regression for numbers.
+
+    tuner-app search --dataset=digits --space=linear --max_trials=20 --epochs=20
+
+Expected on a laptop with 2 cores: about 2 minutes, validation accuracy 0.96 to 0.97. A baseline
+that every other space should beat.
+"""
+
+import keras
+
+from search_spaces import hyperparameters
+from search_spaces._space import SearchSpace
+
+
+class Space(SearchSpace):
+    """One dense layer on the flattened inputs, with weight penalties."""
+
+    def outputs(self, hp, inputs):
+        regularization = hyperparameters.regularization(hp)
+        x = keras.layers.Flatten()(inputs)
+        x = regularization.dropout()(x)
+        return self.head(regularization.penalty())(x)
