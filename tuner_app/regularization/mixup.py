@@ -52,23 +52,27 @@ class MixUp(keras.layers.Layer):
         return share * inputs + (1 - share) * ops.roll(inputs, 1, axis=0)
 
     def draw(self):
-        """max(λ, 1 - λ) for one λ ~ Beta(alpha, alpha): a float32 scalar in [0.5, 1].
-
-        Devroye ("Random variate generation in one line of code", 1996) gives a symmetric beta from
-        two uniforms, without a rejection loop:
-            λ = ½ ± ½ / √(1 + 1 / ((u^(-1/α) - 1) cos²(2πv)))
-        written here with q = u^(1/α), which is 0 at α = 0, so that λ is exactly 1 there.
-        """
+        """max(λ, 1 - λ) for one λ ~ Beta(alpha, alpha): a float32 scalar in [0.5, 1]."""
         drawn = keras.random.uniform((2,), dtype="float32", seed=self.seed_generator)
-        q = ops.exp(ops.log(drawn[0]) / ops.cast(self.alpha, "float32"))
-        cosine = ops.cos(2 * math.pi * drawn[1])
-        return 0.5 + 0.5 / ops.sqrt(1 + q / ((1 - q) * ops.square(cosine)))
+        return larger_share(drawn[0], drawn[1], ops.cast(self.alpha, "float32"))
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
         return {**super().get_config(), "alpha": float(self.alpha), "seed": self.seed}
+
+
+def larger_share(u, v, alpha):
+    """max(λ, 1 - λ) for λ ~ Beta(alpha, alpha), from two tensors of uniform numbers in [0, 1).
+
+    Devroye ("Random variate generation in one line of code", 1996) gives a symmetric beta without
+    a rejection loop:
+        λ = ½ ± ½ / √(1 + 1 / ((u^(-1/α) - 1) cos²(2πv)))
+    written here with q = u^(1/α), which is 0 at α = 0, so that the share is exactly 1 there.
+    """
+    q = ops.exp(ops.log(u) / alpha)
+    return 0.5 + 0.5 / ops.sqrt(1 + q / ((1 - q) * ops.square(ops.cos(2 * math.pi * v))))
 
 
 @keras.saving.register_keras_serializable("tuner_app")
