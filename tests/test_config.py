@@ -1,0 +1,69 @@
+"""SearchConfig: validated at construction, the same after JSON."""
+
+import json
+
+import pytest
+
+from tuner_app import SearchConfig, UserError
+
+
+def test_json_round_trip_keeps_every_field():
+    config = SearchConfig(
+        dataset="csv:a b.csv?target=x",
+        space="my.py:build",
+        project="some where",
+        oracle="grid",
+        objective="val_loss",
+        max_trials=3,
+        epochs=4,
+        patience=0,
+        batch_size=7,
+        seed=11,
+        optimizers=("sgd", "adam"),
+        precision="mixed_bfloat16",
+    )
+    text = config.to_json()
+    assert SearchConfig.from_json(text) == config
+    assert json.loads(text)["optimizers"] == ["sgd", "adam"]
+
+
+def test_optimizers_may_be_one_string_and_are_kept_once():
+    assert SearchConfig(optimizers="sgd,adam,sgd").optimizers == ("sgd", "adam")
+
+
+def test_a_setting_of_another_version_is_refused():
+    with pytest.raises(UserError, match="Unknown setting 'max_trial'. Did you mean 'max_trials'?"):
+        SearchConfig.from_json('{"max_trial": 3}')
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("max_trials", True),
+        ("max_trials", 2.0),
+        ("epochs", "3"),
+        ("dataset", None),
+        ("seed", 2**31),
+        ("optimizers", ()),
+        ("optimizers", (3,)),
+        ("precision", "double"),
+        ("objective", ":max"),
+    ],
+)
+def test_wrong_values_name_the_setting(setting, value):
+    with pytest.raises(UserError) as caught:
+        SearchConfig(**{setting: value})
+    assert setting.removesuffix("s") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "space", "folder"),
+    [
+        ("digits", "mlp", "digits-mlp"),
+        ("csv:data/wine list.csv?target=x", "tabular", "wine-list-tabular"),
+        ("tfds:mnist", "my spaces/small.py:build", "mnist-small-build"),
+        ("images:/pictures/cats and dogs/", "cnn", "cats-and-dogs-cnn"),
+    ],
+)
+def test_the_default_folder_is_named_after_data_and_space(dataset, space, folder):
+    assert SearchConfig(dataset=dataset, space=space).directory.as_posix() == f"tuning/{folder}"

@@ -1,0 +1,70 @@
+"""A search in front of a person: checks first, progress while it runs, a summary at its end."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tuner_app import environment, experiment
+from tuner_app.cli.invocation import command_line
+from tuner_app.config import SearchConfig
+from tuner_app.store import TrialRecord, holds_search
+
+
+def run_search(config: SearchConfig, quiet: bool) -> int:
+    """Begins a search and sees it to its end. Returns the exit status."""
+    say = _say(quiet)
+    if not config.project:
+        wanted, free = config.directory, first_free(config.directory)
+        config = dataclasses.replace(config, project=str(free))
+        if free != wanted:
+            say(f"{wanted} is taken, so this search is kept in {free}.")
+    return _run(config, finished=None, quiet=quiet)
+
+
+def resume_search(directory: str, quiet: bool) -> int:
+    """Goes on with the search in `directory`. Returns the exit status."""
+    config, finished = experiment.stored(directory)
+    return _run(config, finished=finished, quiet=quiet)
+
+
+def first_free(directory: Path) -> Path:
+    """`directory`, or the first of directory-2, directory-3, ... that does not exist."""
+    candidate, number = directory, 1
+    while candidate.exists():
+        number += 1
+        candidate = directory.with_name(f"{directory.name}-{number}")
+    return candidate
+
+
+def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) -> int:
+    """`finished`: the trials that are over already when a search is resumed, None for a new one."""
+    from tuner_app.cli.summary import summary
+
+    resume = finished is not None
+    experiment.check(config, resume=resume)
+    environment.import_quietly()
+    observers = [] if quiet else [_progress(config.epochs, finished or [])]
+    try:
+        outcome = experiment.run_search(config, observers, resume=resume, say=_say(quiet))
+    except KeyboardInterrupt:
+        if holds_search(config.directory):
+            how = f"Go on with: {command_line('resume', config.directory)}"
+        else:
+            how = "Nothing was begun."
+        print(f"\nStopped. {how}", file=sys.stderr)
+        return 130
+    print(summary(outcome))
+    return 0 if outcome.best is not None else 1
+
+
+def _progress(epochs: int, finished: list[TrialRecord]):
+    from tuner_app.cli.progress import LiveProgress, PlainProgress
+
+    if sys.stdout.isatty():
+        return LiveProgress(epochs, finished)
+    return PlainProgress(finished)
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    return (lambda line: None) if quiet else (lambda line: print(line, flush=True))
