@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+FILES = "events.out.tfevents.*"
 _number = itertools.count()
 
 
 class EventFile:
     """One run's event file, made when the first summary is written.
 
-    TensorBoard reads the files of a folder in the order of their names, which begin with the time
-    in seconds. The file begins with a restart mark, so a reader forgets what earlier files of the
-    run said from that step on, and a resumed run shows each epoch once. No file stays open between
-    writes: a search may have hundreds of runs.
+    It takes over what earlier files of the run say of the steps before that summary's, and replaces
+    them: a run that is resumed, or begun again, has each step once for every reader. It begins with
+    a restart mark, by which a TensorBoard that is running forgets the files it has read. No file
+    stays open between writes: a search may have hundreds of runs.
 
     Args:
         run: The run's folder; it is made when needed.
@@ -27,7 +29,7 @@ class EventFile:
     >>> import tempfile
     >>> file = EventFile(Path(tempfile.mkdtemp()) / "train")
     >>> file.write([], step=0)
-    >>> len(list(file.run.glob("events.out.tfevents.*")))
+    >>> len(list(file.run.glob(FILES)))
     1
     """
 
@@ -41,25 +43,43 @@ class EventFile:
         Raises:
             OSError: The file can't be written.
         """
-        now = time.time()
-        events = []
         if self._path is None:
-            self.run.mkdir(parents=True, exist_ok=True)
-            name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}"
-            self._path = self.run / f"{name}.{os.getpid()}.{next(_number):06d}"
-            restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            events.append(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
-            events.append(event_pb2.Event(wall_time=now, step=step, session_log=restart))
-        for summary in summaries:
-            events.append(event_pb2.Event(wall_time=now, step=step, summary=summary))
-        with self._path.open("ab") as stream:
-            writer = RecordWriter(stream)
-            for event in events:
-                writer.write(event.SerializeToString())
+            self._path = self._begin(step)
+        now = time.time()
+        append(
+            self._path,
+            [event_pb2.Event(wall_time=now, step=step, summary=summary) for summary in summaries],
+        )
 
-    def remove_earlier(self) -> None:
-        """Deletes the run's event files of earlier processes, whose facts this one replaces."""
-        if self.run.is_dir():
-            for path in self.run.glob("events.out.tfevents.*"):
-                if path != self._path:
-                    path.unlink(missing_ok=True)
+    def _begin(self, step: int) -> Path:
+        self.run.mkdir(parents=True, exist_ok=True)
+        now = time.time()
+        # Readers take the files of a folder in the order of their names, which begin with the time.
+        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}"
+        path = self.run / f"{name}.{os.getpid()}.{next(_number):06d}"
+        restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        events = [
+            event_pb2.Event(wall_time=now, file_version="brain.Event:2"),
+            event_pb2.Event(wall_time=now, step=0, session_log=restart),
+        ]
+        earlier = sorted(self.run.glob(FILES))
+        for file in earlier if step else ():
+            loaded = EventFileLoader(str(file)).Load()
+            events += [e for e in loaded if e.HasField("summary") and e.step < step]
+        # Renamed when whole, so that a killed process leaves the old files or the new one; until
+        # then under a name that no reader takes for an event file.
+        beside = self.run / "unfinished"
+        beside.unlink(missing_ok=True)
+        append(beside, events)
+        beside.rename(path)
+        for file in earlier:
+            file.unlink(missing_ok=True)
+        return path
+
+
+def append(path: Path, events: Iterable[event_pb2.Event]) -> None:
+    """Writes events at the end of a file, as records with checksums."""
+    with path.open("ab") as stream:
+        writer = RecordWriter(stream)
+        for event in events:
+            writer.write(event.SerializeToString())

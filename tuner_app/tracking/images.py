@@ -38,15 +38,15 @@ def write_misclassified(project, trial_id, model, spec, split, most=48):
     if spec.kind != "image" or spec.task != "classification":
         return None
     count, wrong = misclassified(model, split, most)
-    file = EventFile(Path(project) / FOLDER / RUN)
+    summaries = []
     if wrong:
         picture = sheet(*zip(*wrong, strict=True), spec.class_names)
         text = (
             f"Trial {trial_id}: {count} validation examples wrong, the surest mistakes first. "
             "Green: the true class. Red: the predicted one."
         )
-        file.write([image_summary(TAG, picture, text)], step=0)
-    file.remove_earlier()
+        summaries = [image_summary(TAG, picture, text)]
+    EventFile(Path(project) / FOLDER / RUN).write(summaries, step=0)
     return count
 
 

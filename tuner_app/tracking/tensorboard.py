@@ -52,9 +52,9 @@ class TensorBoard(Observer):
         self._score = f"best_{objective}"
 
     def trial_begun(self, trial: TrialRecord) -> None:
-        file = self._file(trial.trial_id)
-        file.remove_earlier()  # an earlier run of it may have ended otherwise
-        file.write([hparams.session(trial.trial_id, trial.hyperparameters)], step=0)
+        self._forget(trial.trial_id)
+        session = hparams.session(trial.trial_id, trial.hyperparameters)
+        self._file(trial.trial_id).write([session], step=0)
 
     def epoch_ended(
         self, trial_id: str, execution: int, epoch: int, metrics: Mapping[str, float]
@@ -69,16 +69,21 @@ class TensorBoard(Observer):
             self._file(f"{folder}/{run}").write(summaries, step=epoch)
 
     def trial_ended(self, trial: TrialRecord) -> None:
+        if trial.trial_id not in self._files:  # given up without another run in this process
+            self.trial_begun(trial)
         summaries = [hparams.session_end(trial.status == "COMPLETED", time.time())]
         if trial.score is not None:
             summaries.append(scalar_pb(self._score, trial.score))
         self._file(trial.trial_id).write(summaries, step=trial.best_epoch or 0)
-        # A trial has ended: what is written about it from now on is another run of it.
-        for name in [name for name in self._files if name.split("/")[0] == trial.trial_id]:
-            del self._files[name]
+        self._forget(trial.trial_id)
 
     def search_ended(self, summary: Mapping[str, Any]) -> None:
         self._describe(())
+
+    def _forget(self, trial_id: str) -> None:
+        """What is written about a trial from now on is another run of it, in new files."""
+        for name in [name for name in self._files if name.split("/")[0] == trial_id]:
+            del self._files[name]
 
     def _file(self, run: str) -> EventFile:
         return self._files.setdefault(run, EventFile(self.folder / run))
@@ -94,7 +99,6 @@ class TensorBoard(Observer):
             return
         if not metrics and self._described is not None:
             names = (names[0], self._described[1])
-        file = EventFile(self.folder)
-        file.write([hparams.experiment(space, names[1], self._score)], step=0)
-        file.remove_earlier()
+        description = hparams.experiment(space, names[1], self._score)
+        EventFile(self.folder).write([description], step=0)
         self._described = names
