@@ -1,0 +1,53 @@
+"""Numbers that differ between trials, put in place as lane scalars while a step is traced."""
+
+import contextlib
+
+import numpy as np
+
+from tuner_app.population.lane_scalar import Journal, LaneScalar
+from tuner_app.population.signature import Site
+
+
+@contextlib.contextmanager
+def lifted(sites: tuple[Site, ...], representative, pairs, journal: Journal):
+    """While open, each site's number computes as this lane's.
+
+    Args:
+        sites: n places in the template model.
+        representative: float64 of shape (n,), the numbers that answer Python's questions.
+        pairs: float32 tensor of shape (n, 2), this lane's numbers, see `lane_scalar.split`.
+        journal: where Python's questions are noted.
+    """
+    kept = []
+    representative = np.asarray(representative, "float64")
+    try:
+        for i, site in enumerate(sites):
+            scalar = LaneScalar(
+                lambda numbers, i=i: numbers[i],
+                representative,
+                pairs[i, 0],
+                pairs[i, 1],
+                journal,
+                frozenset([i]),
+            )
+            # Straight into __dict__: Keras's attribute tracking would see it otherwise.
+            attributes = site.owner.__dict__
+            kept.append((attributes, site.attribute, attributes[site.attribute]))
+            attributes[site.attribute] = _placed(attributes[site.attribute], site.path, scalar)
+        yield
+    finally:
+        for attributes, name, value in reversed(kept):
+            attributes[name] = value
+
+
+def _placed(container, path, scalar):
+    """A copy of nested tuples, lists and dicts with `scalar` at `path`."""
+    if not path:
+        return scalar
+    key, *rest = path
+    if isinstance(container, dict):
+        return {k: _placed(v, rest, scalar) if k == key else v for k, v in container.items()}
+    items = [_placed(v, rest, scalar) if i == key else v for i, v in enumerate(container)]
+    if isinstance(container, tuple):
+        return type(container)(*items) if hasattr(container, "_fields") else tuple(items)
+    return items

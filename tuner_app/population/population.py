@@ -1,0 +1,257 @@
+"""The population: trials in, one report a trial and epoch out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+from tuner_app.errors import UserError
+from tuner_app.population.errors import CannotStack
+from tuner_app.population.examples import examples
+from tuner_app.population.lane import Lane, LaneState, initial_values
+from tuner_app.population.signature import describe, refuse_custom_training
+from tuner_app.population.stack import Stack, Trial
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One trial's epoch.
+
+    Args:
+        key: the trial, as given to `admit`.
+        epoch: how many epochs it has done, 1 after the first.
+        logs: as in Keras's `History`, metric name to value, validation's with "val_".
+        done: whether that was its last; it then waits to be read and retired.
+    """
+
+    key: object
+    epoch: int
+    logs: dict[str, float]
+    done: bool
+
+
+@dataclass(frozen=True)
+class PopulationStats:
+    """What a population has done so far.
+
+    Args:
+        stacks: compiled signatures alive.
+        lanes: lanes in them, used or not.
+        traces: how often a training step was traced.
+        trace_seconds, run_seconds: wall time tracing, and running (compilation included).
+        lane_steps: batches computed, all lanes; useful_share: the part that trained a trial.
+        notes: what is worth telling a user, each once.
+    """
+
+    stacks: int
+    lanes: int
+    traces: int
+    trace_seconds: float
+    run_seconds: float
+    lane_steps: int
+    useful_share: float
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Shape:
+    """The stacks of one structure, or the reason why it has none."""
+
+    stacks: list[Stack] = field(default_factory=list)
+    refusal: str | None = None
+
+
+class Population:
+    """Keras trials trained together, stacked by signature. See the package's docstring.
+
+    Args:
+        train: (x, y) or (x, y, sample_weight): arrays, or nests of arrays, in memory.
+        validation: the same, evaluated after each epoch, or None.
+        batch_size: examples a step; an epoch's last batch may be smaller, as in `fit`.
+        lanes: most trials trained at once in one stack.
+        class_weight: class to weight, as in `fit`.
+        steps_per_call: most steps between two chances to look (see `advance`).
+
+    Raises UserError for data of unequal lengths.
+    """
+
+    def __init__(
+        self,
+        train,
+        validation=None,
+        *,
+        batch_size: int = 32,
+        lanes: int = 64,
+        class_weight: dict | None = None,
+        steps_per_call: int = 256,
+    ):
+        for name, value in (
+            ("batch_size", batch_size),
+            ("lanes", lanes),
+            ("steps_per_call", steps_per_call),
+        ):
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} must be a whole number above 0, not {value!r}.")
+        self.train = examples(train, class_weight)
+        self.validation = None if validation is None else examples(validation)
+        self.batch_size, self.lanes, self.steps_per_call = batch_size, lanes, steps_per_call
+        self._shapes: dict[tuple, _Shape] = {}
+        self._where: dict[object, Stack] = {}
+        self._rejected: dict[object, str] = {}
+
+    # -- trials --------------------------------------------------------------------------------
+
+    @property
+    def free(self) -> int:
+        """How many more trials may be admitted now without waiting for a lane."""
+        return max(0, self.lanes - len(self._where))
+
+    def __contains__(self, key) -> bool:
+        return key in self._where
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def admit(self, key, model, *, seed: int, epochs: int, state: LaneState | None = None) -> None:
+        """A trial to be trained: a compiled, built Keras model with its own initial weights.
+
+        It takes a lane when the next epoch starts. The model is not changed, except that its
+        optimizer and metrics are built; it may be discarded after that epoch.
+
+        Args:
+            key: any hashable name.
+            seed: decides the order of the data and every random number of layers that have no
+                seed of their own.
+            epochs: epochs until it is done, counted from its very start.
+            state: from `Lane.state`, to go on where another stack, or process, left it.
+
+        Raises CannotStack with the reason.
+        """
+        if key in self._where:
+            raise ValueError(f"trial {key!r} is in the population already")
+        refuse_custom_training(model)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        description = describe(model)
+        shape = self._shapes.setdefault(description.structure, _Shape())
+        if shape.refusal:
+            raise CannotStack(shape.refusal)
+        values = initial_values(model, seed) if state is None else state.values
+        trial = Trial(
+            key, description, values, seed, epochs, state.epoch if state else 0, model=model
+        )
+        self._place(trial, shape)
+
+    def _place(self, trial: Trial, shape: _Shape):
+        for stack in shape.stacks:
+            if stack.accepts(trial.numbers):
+                break
+        else:
+            trial.model._symbolic_build(data_batch=self.train.symbolic_batch(self.batch_size))
+            stack = Stack(
+                trial.model,
+                trial.description,
+                self.train,
+                self.validation,
+                batch_size=self.batch_size,
+                limit=self.lanes,
+                steps_per_call=self.steps_per_call,
+            )
+            shape.stacks.append(stack)
+        stack.waiting.append(trial)
+        self._where[trial.key] = stack
+
+    def retire(self, key) -> None:
+        """Frees the trial's lane, done or not; the next admitted trial may take it."""
+        self._where.pop(key).free(key)
+
+    def lane(self, key) -> Lane:
+        """The trial's lane, to read and set its weights and learning rate between epochs."""
+        return Lane(self._where[key], key)
+
+    def take_rejected(self) -> dict[object, str]:
+        """Trials that turned out not to stack when their program was traced, with the reason.
+
+        They have left the population untrained. A call empties the list.
+        """
+        rejected, self._rejected = self._rejected, {}
+        return rejected
+
+    # -- training ------------------------------------------------------------------------------
+
+    def run_epoch(self, progress: Callable[[int, int], None] | None = None) -> list[EpochReport]:
+        """One epoch of every trial that has a lane.
+
+        Args:
+            progress: called as progress(step, steps) after every `steps_per_call` steps.
+
+        Raises RuntimeError if a trial is done and was not retired.
+        """
+        reports = []
+        for shape in list(self._shapes.values()):
+            self._settle(shape)
+            for stack in shape.stacks:
+                if stack.active:
+                    reports += self._epoch_of(stack, progress)
+        return reports
+
+    def _settle(self, shape: _Shape):
+        for stack in shape.stacks:  # grows while refused trials are given stacks of their own
+            try:
+                refused = stack.settle()
+            except CannotStack as reason:
+                shape.refusal = str(reason)
+                for trial in stack.abandon():
+                    self._where.pop(trial.key)
+                    self._rejected[trial.key] = str(reason)
+                continue
+            for trial in refused:
+                self._place(trial, shape)
+
+    def _epoch_of(self, stack, progress):
+        late = [t.key for t in stack.trials if t is not None and t.epoch >= t.epochs]
+        if late:
+            raise RuntimeError(f"trials are done and must be retired first: {late}")
+        logs = None
+        while logs is None:
+            logs = stack.advance()
+            if progress is not None:
+                progress(stack.step or stack.full_steps, stack.full_steps)
+        trials = {t.key: t for t in stack.trials if t is not None}
+        return [
+            EpochReport(key, trials[key].epoch, values, trials[key].epoch >= trials[key].epochs)
+            for key, values in logs.items()
+        ]
+
+    def compact(self) -> None:
+        """Shrinks each stack to its active lanes, for the tail of a search; traces anew."""
+        for shape in self._shapes.values():
+            for stack in shape.stacks:
+                if stack.active < len(stack.trials):
+                    stack.compact()
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[object, LaneState]:
+        """Every trial's state by key, NumPy arrays and numbers only.
+
+        To go on elsewhere: `admit` each trial with its model, built anew, and its state. Its
+        numbers are then those of an undisturbed run, whatever shares its stack.
+        """
+        return {key: self.lane(key).state for key in self._where}
+
+    @property
+    def stats(self) -> PopulationStats:
+        stacks = [stack for shape in self._shapes.values() for stack in shape.stacks]
+        each = [stack.stats for stack in stacks]
+        steps = sum(s.lane_steps for s in each)
+        useful = sum(s.useful_lane_steps for s in each)
+        return PopulationStats(
+            stacks=len(stacks),
+            lanes=sum(len(stack.trials) for stack in stacks),
+            traces=sum(s.traces for s in each),
+            trace_seconds=sum(s.trace_seconds for s in each),
+            run_seconds=sum(s.run_seconds for s in each),
+            lane_steps=steps,
+            useful_share=useful / steps if steps else 1.0,
+            notes=tuple(dict.fromkeys(note for s in each for note in s.notes)),
+        )

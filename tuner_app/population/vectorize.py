@@ -1,0 +1,142 @@
+"""The few things that TensorFlow and JAX say differently: over lanes, over steps, compiled."""
+
+import contextlib
+import re
+
+import keras
+import numpy as np
+from keras import tree
+
+from tuner_app.population.errors import CannotStack
+
+
+def on_jax() -> bool:
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
+        raise CannotStack(f"the {backend} backend has no stacked form")
+    return backend == "jax"
+
+
+def over_lanes(function, arguments: tuple, native: bool):
+    """`function(*lane's arguments)` for every lane of the leading axis of `arguments`.
+
+    With native=True there is one lane only, and the function runs on it as it is, so that the
+    backend's own kernels are used.
+    """
+    if native:
+        outputs = function(*tree.map_structure(lambda a: a[0], arguments))
+        return tree.map_structure(lambda a: keras.ops.expand_dims(a, 0), outputs)
+    if on_jax():
+        import jax
+
+        return jax.vmap(function)(*arguments)
+    import tensorflow as tf
+
+    # A fallback to a loop over lanes would be a silent slowdown: it is an error instead.
+    return tf.vectorized_map(lambda a: function(*a), arguments, fallback_to_while_loop=False)
+
+
+def repeat(count, body, state):
+    """state after `state = body(i, state)` for i in 0 .. count - 1; count may be a tensor."""
+    if on_jax():
+        import jax
+
+        return jax.lax.fori_loop(0, count, body, state)
+    import tensorflow as tf
+
+    _, state = tf.while_loop(
+        lambda i, _: i < count, lambda i, s: (i + 1, body(i, s)), (tf.constant(0), state)
+    )
+    return state
+
+
+def compiled(function, xla: bool, donate: bool = False):
+    """`function` of nested tensors, compiled; its first argument is overwritten if donate."""
+    if on_jax():
+        import jax
+
+        return jax.jit(function, donate_argnums=(0,) if donate else ())
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=xla, autograph=False)
+
+
+def rows(array, index):
+    """array[index] along the first axis; index may be a tensor of any shape."""
+    if on_jax():
+        return array[index]
+    import tensorflow as tf
+
+    return tf.gather(array, index)
+
+
+def span(array, start, size: int):
+    """array[start : start + size], start being a tensor."""
+    if on_jax():
+        import jax
+
+        return jax.lax.dynamic_slice_in_dim(array, start, size)
+    import tensorflow as tf
+
+    begin = tf.concat([[start], tf.zeros([len(array.shape) - 1], tf.int32)], 0)
+    return tf.slice(array, begin, [size, *array.shape[1:]])
+
+
+def to_device(array):
+    if on_jax():
+        import jax.numpy as jnp
+
+        return jnp.asarray(array)
+    import tensorflow as tf
+
+    return tf.constant(array)
+
+
+def to_host(array) -> np.ndarray:
+    return np.asarray(array)
+
+
+def put(stacked, lanes: np.ndarray, values: np.ndarray):
+    """`stacked` with the rows `lanes` replaced by `values`."""
+    if on_jax():
+        # A length that repeats keeps JAX from compiling once a length: the last row is written
+        # again as often as needed.
+        width = 1 << (len(lanes) - 1).bit_length()
+        pad = width - len(lanes)
+        lanes = np.concatenate([lanes, np.repeat(lanes[-1:], pad)])
+        values = np.concatenate([values, np.repeat(values[-1:], pad, axis=0)])
+        return stacked.at[lanes].set(values)
+    import tensorflow as tf
+
+    return tf.tensor_scatter_nd_update(
+        stacked, tf.constant(lanes[:, None].astype("int32")), tf.constant(values)
+    )
+
+
+@contextlib.contextmanager
+def exact_reason():
+    """Turns a backend's refusal to vectorize or compile into CannotStack with its first line."""
+    try:
+        yield
+    except CannotStack:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise CannotStack(_reason(error)) from error
+
+
+def _reason(error) -> str:
+    text = str(error)
+    operation = re.search(r"No pfor vectorization defined for (\w+)", text)
+    if operation:
+        return f"TensorFlow can't vectorize the operation {operation[1]}"
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("in user code", "File "))]
+    return f"{type(error).__name__}: {' '.join(said[:3])[:300]}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    text = f"{type(error).__name__} {error}"
+    words = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
