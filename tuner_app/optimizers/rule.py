@@ -1,0 +1,100 @@
+"""The contract of an update rule: a pure function of one tensor of one trial.
+
+A rule takes a parameter, its gradient, its slots (the state it keeps for that parameter), its
+hyperparameters and the step, and returns the new parameter and slots. It assigns nothing, casts
+nothing, and knows nothing of Keras's optimizers or of stacked trials. `rule_optimizer.py` makes an
+optimizer of it.
+
+Two kinds of method need more than this, and have their place:
+
+- A method that evaluates the model at another point than the one it trains defines `eval_param`
+  (Nesterov does). The model's variables always hold the point where the gradient is taken, since
+  that is where Keras takes it.
+- A method that needs all tensors at once (a global norm, Prodigy) would define a stage
+  `shared(params, grads, slots, hyperparameters, step) -> dict`, run by the adapter once a step, its
+  results handed to `update` among the hyperparameters. No rule needs it yet.
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from tuner_app.errors import UserError
+
+Slots = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Where a search looks for a hyperparameter: from low to high, on a linear or log scale.
+
+    Raises:
+        UserError: the bounds are out of order, or a log scale does not start above zero.
+
+    >>> Range(1e-4, 1e-1)
+    Range(low=0.0001, high=0.1, scale='log')
+    """
+
+    low: float
+    high: float
+    scale: str = "log"
+
+    def __post_init__(self):
+        if self.scale not in ("log", "linear"):
+            raise UserError(f"A range's scale is 'log' or 'linear', not {self.scale!r}.")
+        if not self.low < self.high or (self.scale == "log" and not self.low > 0):
+            raise UserError(
+                f"A {self.scale} range needs low < high"
+                f"{' and low > 0' if self.scale == 'log' else ''}; got {self.low} and {self.high}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(abc.ABC):
+    """An update rule. Its dataclass fields are static options (booleans, or a slot's start).
+
+    Attributes:
+        defaults: every numeric hyperparameter, by name, with its default; "learning_rate" too.
+            "weight_decay", where named, is Keras's decoupled decay and not seen by `update`.
+        ranges: where to search: a `Range` or a tuple of choices, by hyperparameter.
+        fractions: the hyperparameters that must lie in [0, 1), as decay rates do.
+        double: compute in float64 where the backend has it, whatever the parameter's dtype.
+        eval_param: `eval_param(param, slots, hyperparameters) -> param`, the point where the model
+            is to be evaluated and served, or None where that is the point being trained.
+    """
+
+    defaults: ClassVar[Mapping[str, float]]
+    ranges: ClassVar[Mapping[str, Range | tuple]]
+    fractions: ClassVar[frozenset[str]] = frozenset()
+    double: ClassVar[bool] = False
+    eval_param: ClassVar[Callable | None] = None
+
+    @abc.abstractmethod
+    def init_slots(self, param) -> Slots:
+        """The slots before the first step, by name; tensors of any shape."""
+
+    @abc.abstractmethod
+    def update(self, param, grad, slots: Slots, hyperparameters: Mapping[str, Any], step):
+        """One step.
+
+        Args:
+            param, grad: tensors of one shape and dtype.
+            slots: as `init_slots` named them, in param's dtype.
+            hyperparameters: scalars in param's dtype; they may be tensors that differ by trial,
+                so a rule never branches on one.
+            step: 1 in the first step, a scalar in param's dtype.
+
+        Returns:
+            The new parameter and the new slots.
+        """
+
+    def check(self, name: str, value: float) -> None:
+        """Raises UserError where a hyperparameter's value can't be right."""
+        low, high = 0.0, 1.0 if name in self.fractions else math.inf
+        if not low <= value < high:
+            raise UserError(
+                f"{name} must be a number in [{low:g}, {high:g}); got {value!r}. "
+                f"A usual value is {self.defaults.get(name, 0.01):g}."
+            )
