@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tuner_app.errors import UserError, unknown
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DIRECTIONS = ("min", "max")
+FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
 
 def _field(default: Any, help: str) -> Any:
@@ -27,7 +27,7 @@ class SearchConfig:
         UserError: A value of the wrong type or out of range, or a name that nothing has.
 
     >>> config = SearchConfig(max_trials=3)
-    >>> SearchConfig.from_json(config.to_json()) == config
+    >>> SearchConfig.from_dict(config.to_dict()) == config
     True
     >>> SearchConfig(max_trials=0)
     Traceback (most recent call last):
@@ -108,20 +108,32 @@ class SearchConfig:
             return Path(self.project).expanduser()
         return Path("tuning") / f"{_short(self.dataset)}-{_short(self.space)}"
 
-    def to_json(self) -> str:
-        """One JSON object, a key a field."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+    def anchored(self, folder: Path) -> "SearchConfig":
+        """The same search with its relative files seen from `folder`, so that it can be resumed
+        from anywhere.
+
+        >>> SearchConfig(space="mine.py:build").anchored(Path("/home/anna")).space
+        '/home/anna/mine.py:build'
+        """
+        dataset, space = self.dataset, self.space
+        scheme, colon, place = dataset.partition(":")
+        if colon and scheme in FILE_SCHEMES:
+            dataset = f"{scheme}:{folder / Path(place).expanduser()}"
+        if ".py:" in space or space.endswith(".py"):
+            space = str(folder / Path(space).expanduser())
+        return dataclasses.replace(self, dataset=dataset, space=space)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field names to values that JSON can hold."""
+        return dataclasses.asdict(self) | {"optimizers": list(self.optimizers)}
 
     @classmethod
-    def from_json(cls, text: str) -> "SearchConfig":
-        """The inverse of `to_json`; a key that this version does not know is an error."""
-        values = json.loads(text)
+    def from_dict(cls, values: dict[str, Any]) -> "SearchConfig":
+        """The inverse of `to_dict`; a name that this version does not know is an error."""
         fields = [item.name for item in dataclasses.fields(cls)]
         for name in values:
             if name not in fields:
                 raise unknown("setting", name, fields)
-        if "optimizers" in values:
-            values["optimizers"] = tuple(values["optimizers"])
         return cls(**values)
 
 

@@ -1,34 +1,78 @@
 """What a finished search prints: the leaderboard, the best trial, the counts, and what to do next.
 
-Written for a pipe as for a terminal: plain text, the leaderboard as `tuner-app results` shows it.
+Plain text, the same in a terminal and in a file; the leaderboard as `tuner-app results` shows it.
 """
 
+import dataclasses
 from collections import Counter
 
 from tuner_app import results
 from tuner_app.cli.invocation import command_line
 from tuner_app.cli.progress import clock, short
 from tuner_app.experiment import Outcome
+from tuner_app.store import TrialRecord
 
-BEST = 10
+SHOWN = 10
+MODES = {"fit": "one by one", "stacked": "stacked"}
 
 
 def summary(outcome: Outcome) -> str:
     """The whole text, without a last line break."""
-    found = outcome.results
-    parts = []
+    blocks = []
     if outcome.best is not None:
-        parts += [results.as_table(found.head(BEST)).rstrip("\n"), "", *_best(outcome), ""]
-    parts += [*_counts(outcome), ""]
-    parts += _next(outcome) if outcome.best is not None else _why_nothing(outcome)
-    return "\n".join(parts)
+        blocks += [_leaderboard(outcome), _best(outcome.best, outcome.results.objective)]
+    blocks.append(_counts(outcome))
+    blocks.append(_next(outcome) if outcome.best is not None else _why_nothing(outcome))
+    return "\n" + "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
 
-def _best(outcome: Outcome) -> list[str]:
-    best = outcome.best
+def _leaderboard(outcome: Outcome) -> list[str]:
+    found = outcome.results
+    top = dataclasses.replace(found, trials=found.trials[:SHOWN])
+    lines = results.as_table(top).rstrip("\n").splitlines()
+    hidden = len(found.trials) - SHOWN
+    return lines + ([f"... and {hidden} more"] if hidden > 0 else [])
+
+
+def _best(best: TrialRecord, objective: str) -> list[str]:
     epoch = "" if best.best_epoch is None else f" in epoch {best.best_epoch + 1}"
     width = max(map(len, best.hyperparameters), default=0)
     return [
-        f"Best: trial {best.trial_id}, {outcome.results.objective} {best.score:.4f}{epoch}",
+        f"Best: trial {best.trial_id}, {objective} {best.score:.4f}{epoch}",
         *(f"  {name:<{width}}  {short(value)}" for name, value in best.hyperparameters.items()),
     ]
+
+
+def _counts(outcome: Outcome) -> list[str]:
+    trials = outcome.results.trials
+    completed = [trial for trial in trials if trial.status == "COMPLETED"]
+    failed = [trial for trial in trials if trial.status == "FAILED"]
+    modes = Counter(MODES.get(trial.mode, trial.mode) for trial in completed)
+    trained = ", ".join(f"{count} {mode}" for mode, count in modes.items())
+    lines = [
+        f"Trials:   {len(completed)} completed, {len(failed)} failed"
+        + (f"; trained {trained}" if trained else "")
+    ]
+    for reason, count in Counter(trial.message for trial in failed).most_common():
+        lines.append(f"          {count} failed: {reason}")
+    return [
+        *lines,
+        f"Device:   {outcome.device}",
+        f"Time:     {clock(outcome.seconds)}",
+        f"Project:  {outcome.directory}",
+    ]
+
+
+def _next(outcome: Outcome) -> list[str]:
+    return [
+        "Next:",
+        f"  {command_line('results', outcome.directory, '--format=json')}",
+        f"  {command_line('board', outcome.directory)}",
+        f"  {command_line('export', outcome.directory, '--output=best.keras')}",
+    ]
+
+
+def _why_nothing(outcome: Outcome) -> list[str]:
+    if not outcome.results.trials:
+        return ["No trial was run: the oracle had none to offer."]
+    return ["No trial completed, so there is no best one. The reasons are above."]

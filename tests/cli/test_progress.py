@@ -1,0 +1,103 @@
+"""What a search shows while it runs: the state behind both views, plain lines, the live view."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tuner_app.cli.progress import LiveProgress, PlainProgress, SearchState, clock, sparkline
+from tuner_app.store import TrialRecord
+
+
+def trial(number: int, score: float | None = None, **other) -> TrialRecord:
+    status = "FAILED" if score is None else "COMPLETED"
+    values = {"optimizer": "adam", "learning_rate": 0.00123456}
+    return TrialRecord(
+        f"{number:04}", status, score=score, hyperparameters=values, epochs=3, seconds=1.5, **other
+    )
+
+
+@pytest.mark.parametrize(("direction", "best"), [("max", "0002"), ("min", "0001")])
+def test_best_follows_the_direction(direction, best):
+    state = SearchState()
+    state.begin(5, "val_x", direction)
+    for number, score in [(0, 0.5), (1, 0.25), (2, 0.75), (3, None)]:
+        state.finish(trial(number, score))
+    assert state.best.trial_id == best
+
+
+def test_trials_before_a_resume_count_but_not_for_the_pace(monkeypatch):
+    now = iter([0.0, 0.0, 10.0])  # made, begun, asked
+    monkeypatch.setattr("tuner_app.cli.progress.time.monotonic", lambda: next(now))
+    state = SearchState([trial(0, 0.9), trial(1, 0.1)])
+    state.begin(5, "val_accuracy", "max")
+    assert state.best.trial_id == "0000" and state.seconds_left() is None
+    state.finish(trial(2, 0.5))
+    # One trial took 10 s and two are left.
+    assert state.seconds_left() == 20.0
+
+
+def test_plain_lines_one_a_trial(capsys):
+    view = PlainProgress([trial(0, 0.5)])
+    view.search_begun(3, "val_accuracy", "max")
+    view.trial_begun(trial(1))
+    view.epoch_ended("0001", 0, 0, {"val_accuracy": 0.7})
+    view.trial_ended(trial(1, 0.75))
+    view.trial_ended(trial(2, message="Diverged: the loss is nan"))
+    view.search_ended({})
+    values = "3 epochs  1.5 s  optimizer=adam learning_rate=0.001235"
+    assert capsys.readouterr().out.splitlines() == [
+        f"trial 0001 (2/3)  val_accuracy 0.7500, the best so far  {values}",
+        f"trial 0002 (3/3)  FAILED Diverged: the loss is nan  {values}",
+    ]
+
+
+def test_live_view_shows_count_best_and_running_trial():
+    shown = io.StringIO()
+    console = Console(file=shown, width=120, force_terminal=True, color_system=None)
+    view = LiveProgress(epochs=9, console=console)
+    view.search_begun(4, "val_accuracy", "max")
+    view.trial_ended(trial(0, 0.5))
+    view.trial_ended(trial(1))
+    view.trial_begun(trial(2))
+    for epoch, accuracy in enumerate([0.0, 0.1, 0.7]):
+        view.epoch_ended("0002", 0, epoch, {"val_accuracy": accuracy, "loss": 1.0})
+    picture = Console(file=io.StringIO(), width=120)
+    picture.print(view.view())
+    view.search_ended({})
+    text = picture.file.getvalue()
+    assert "2/4 trials" in text and "1 failed" in text and "left" in text
+    assert "0000  val_accuracy 0.5000" in text
+    assert "0002  epoch 3/9  ▁▂█ 0.7000" in text
+    assert "learning_rate=0.001235" in text
+    assert shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h") == 1  # cursor
+
+
+def test_another_execution_begins_another_curve():
+    state = SearchState()
+    state.begin(1, "val_loss", "min")
+    state.start(trial(0))
+    for epoch in (0, 1, 0):
+        state.add_epoch(epoch, {"val_loss": float(epoch)})
+    assert state.curve == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("curve", "bars"),
+    [
+        ([], ""),
+        ([2.0], "▁"),
+        ([1.0, 1.0], "▁▁"),
+        ([0.0, float("nan"), 7.0, float("inf")], "▁█"),
+        ([float(i) for i in range(100)], None),
+    ],
+)
+def test_sparkline(curve, bars):
+    drawn = sparkline(curve)
+    assert len(drawn) <= 30
+    if bars is not None:
+        assert drawn == bars
+
+
+def test_clock_rounds_to_seconds():
+    assert (clock(0.4), clock(59.6), clock(7200)) == ("0:00", "1:00", "2:00:00")

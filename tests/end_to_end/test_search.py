@@ -1,0 +1,180 @@
+"""Whole searches through the command line: to the end, interrupted, resumed, failing."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tuner_app.cli.main import main
+
+ROOT = Path(__file__).parent.parent.parent
+SMALL = "--dataset=digits --space=linear --epochs=2 --batch_size=128".split()
+
+FAILING = """
+def build(hp):
+    raise RuntimeError("no model for you")
+"""
+
+NEVER_FINITE = """
+import keras
+
+def build(hp):
+    hp.Choice("units", [1, 2, 3])
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(10))
+    model.add(keras.layers.Rescaling(float("nan")))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    return model
+"""
+
+
+def read_json(project: Path, capsys) -> dict:
+    capsys.readouterr()
+    assert main(["results", str(project), "--format=json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A search in a process of its own, piped, in a folder with a space in its name."""
+    project = tmp_path_factory.mktemp("with space") / "a search"
+    words = ["search", *SMALL, "--max_trials=3", f"--project={project}"]
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner_app", *words],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return project, done
+
+
+def test_piped_output_is_plain_lines_and_a_summary(finished):
+    project, done = finished
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("trial 000") for line in lines) == 3
+    assert "\x1b" not in done.stdout
+    assert "Trials:   3 completed, 0 failed; trained 3 one by one" in lines
+    assert any(line.startswith(("Device:   CPU", "Device:   GPU")) for line in lines)
+    assert f"  python -m tuner_app board '{project}'" in "\n".join(lines).replace(
+        Path(sys.executable).name, "python"
+    )
+
+
+def test_results_have_as_many_trials_as_asked_for(finished, capsys):
+    project, _ = finished
+    found = read_json(project, capsys)
+    assert found["objective"] == {"name": "val_accuracy", "direction": "max"}
+    assert [trial["rank"] for trial in found["trials"]] == [1, 2, 3]
+    scores = [trial["score"] for trial in found["trials"]]
+    assert scores == sorted(scores, reverse=True) and 0 < min(scores) <= max(scores) <= 1
+    for trial in found["trials"]:
+        assert trial["status"] == "COMPLETED" and trial["epochs"] == 2 and trial["seconds"] > 0
+        assert trial["hyperparameters"]["optimizer"] in ("adam", "adamw", "nesterov")
+
+
+def test_table_and_csv_say_the_same(finished, capsys):
+    project, _ = finished
+    trials = read_json(project, capsys)["trials"]
+    main(["results", str(project), "--format=csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["trial_id"] for row in rows] == [trial["trial_id"] for trial in trials]
+    assert [float(row["score"]) for row in rows] == [trial["score"] for trial in trials]
+    main(["results", str(project)])
+    table = capsys.readouterr().out
+    assert all(trial["trial_id"] in table for trial in trials)
+
+
+def test_search_in_the_same_directory_is_refused_and_names_resume(finished, capsys):
+    project, _ = finished
+    before = (project / "search.db").read_bytes()
+    assert main(["search", *SMALL, f"--project={project}"]) == 2
+    assert f"tuner-app resume '{project}'" in capsys.readouterr().err
+    assert (project / "search.db").read_bytes() == before
+
+
+def test_resuming_a_finished_search_runs_nothing_again(finished, capsys):
+    project, _ = finished
+    before = read_json(project, capsys)
+    assert main(["resume", str(project)]) == 0
+    printed = capsys.readouterr().out
+    assert "Trials:   3 completed" in printed and "\ntrial 000" not in printed
+    assert read_json(project, capsys) == before
+
+
+def test_same_seed_same_search(finished, in_empty_folder, capsys):
+    project, _ = finished
+    assert main(["search", *SMALL, "--max_trials=3", "--project=again", "--quiet"]) == 0
+    first, second = read_json(project, capsys)["trials"], read_json("again", capsys)["trials"]
+    for one, other in zip(first, second, strict=True):
+        assert one["hyperparameters"] == other["hyperparameters"]
+        assert one["score"] == pytest.approx(other["score"], abs=1e-6)
+
+
+def test_interrupted_search_is_resumed_where_it_was(tmp_path, capsys):
+    words = ["search", *SMALL, "--max_trials=4", "--epochs=3", f"--project={tmp_path / 'search'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuner_app", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("trial "):
+            break
+    time.sleep(0.3)  # into the second trial
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1].startswith("Stopped. Go on with: ")
+    assert "Traceback" not in errors and f"resume {tmp_path / 'search'}" in errors
+
+    earlier = read_json(tmp_path / "search", capsys)["trials"]
+    completed = {t["trial_id"]: t for t in earlier if t["status"] == "COMPLETED"}
+    assert 1 <= len(completed) < 4
+    assert main(["resume", str(tmp_path / "search"), "--quiet"]) == 0
+    trials = {t["trial_id"]: t for t in read_json(tmp_path / "search", capsys)["trials"]}
+    assert len(trials) == 4 and {t["status"] for t in trials.values()} == {"COMPLETED"}
+    for trial_id, trial in completed.items():
+        assert trial | {"rank": 0} == trials[trial_id] | {"rank": 0}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [(FAILING, "no model for you"), (NEVER_FINITE, "nan")],
+    ids=["build", "nan"],
+)
+def test_nothing_completed_is_status_1_with_the_reason(source, reason, in_empty_folder, capsys):
+    (in_empty_folder / "space.py").write_text(source)
+    words = "search --space=space.py:build --max_trials=2 --epochs=1 --project=failing --quiet"
+    assert main(words.split()) == 1
+    printed = capsys.readouterr()
+    assert reason in printed.out + printed.err
+    assert "Best" not in printed.out and "Traceback" not in printed.out + printed.err
+
+
+def test_unknown_objective_is_refused_before_anything_is_written(in_empty_folder, capsys):
+    assert main(["search", *SMALL, "--objective=val_acuracy", "--quiet"]) == 2
+    assert "Did you mean 'val_accuracy'?" in capsys.readouterr().err
+    assert list(in_empty_folder.iterdir()) == []
+
+
+def test_default_directory_that_is_taken_gives_the_next(in_empty_folder, capsys):
+    for _ in range(2):
+        assert main(["search", *SMALL, "--max_trials=1", "--epochs=1"]) == 0
+    assert "tuning/digits-linear-2" in capsys.readouterr().out
+    assert sorted(path.name for path in (in_empty_folder / "tuning").iterdir()) == [
+        "digits-linear",
+        "digits-linear-2",
+    ]
