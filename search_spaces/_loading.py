@@ -228,6 +228,8 @@ def describe(error, file=None):
 
 def function_space(build):
     """A `HyperModel` around a `build(hp)` function, named as it is."""
-    from keras_tuner.engine.hypermodel import DefaultHyperModel
+    from keras_tuner import HyperModel
 
-    return DefaultHyperModel(build=build, name=getattr(build, "__name__", None))
+    space = HyperModel(name=getattr(build, "__name__", None))
+    space.build = build
+    return space

@@ -48,8 +48,12 @@ def optimizer(hp, names, steps):
             drawn = {key: number(hp, f"{name}_{key}", kind.rule, key) for key in kind.rule.ranges}
         if name == chosen:
             settings = drawn
-    if "weight_decay" not in settings:
-        settings["weight_decay"] = hp.Float("weight_decay", 1e-6, 1e-2, sampling="log")
+    without = [name for name, kind in types.items() if "weight_decay" not in kind.rule.ranges]
+    if without:
+        with hp.conditional_scope("optimizer", without):
+            weight_decay = hp.Float("weight_decay", 1e-6, 1e-2, sampling="log")
+    if chosen in without:
+        settings["weight_decay"] = weight_decay
     settings["learning_rate"] = schedule(hp, settings["learning_rate"], steps)
     return types[chosen](**settings)
 
