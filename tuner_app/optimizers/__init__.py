@@ -5,6 +5,7 @@ from tuner_app.optimizers.adadelta import Adadelta
 from tuner_app.optimizers.adagrad import Adagrad
 from tuner_app.optimizers.adam import Adam
 from tuner_app.optimizers.adamw import AdamW
+from tuner_app.optimizers.evaluation_point import EvaluateAtPoint, evaluation_point
 from tuner_app.optimizers.full_matrix_adagrad import FullMatrixAdagrad
 from tuner_app.optimizers.momentum import Momentum
 from tuner_app.optimizers.nesterov import Nesterov
@@ -19,6 +20,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "EvaluateAtPoint",
     "FullMatrixAdagrad",
     "Momentum",
     "Nesterov",
@@ -26,6 +28,7 @@ __all__ = [
     "Range",
     "Rule",
     "RuleOptimizer",
+    "evaluation_point",
     "get",
 ]
 

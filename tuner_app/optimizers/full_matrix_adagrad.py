@@ -1,6 +1,7 @@
 """Full-matrix AdaGrad: steps scaled by the inverse root of the gradients' whole covariance."""
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -20,8 +21,8 @@ class FullMatrixAdagradRule(Rule):
     double = True
 
     def init_slots(self, param):
-        n = ops.size(param)
-        return {"G": ops.zeros((int(n), int(n)), dtype=param.dtype)}
+        n = math.prod(param.shape)
+        return {"G": ops.zeros((n, n), dtype=param.dtype)}
 
     def update(self, param, grad, slots, hyperparameters, step):
         g = ops.reshape(grad, (-1, 1))

@@ -5,7 +5,6 @@ clipping, averaging, gradient accumulation and decay masks. Hyperparameters are 
 so they are saved with the weights, may differ by trial in a stack, and change without a retrace.
 """
 
-import contextlib
 import dataclasses
 import inspect
 import numbers
@@ -143,22 +142,23 @@ class RuleOptimizer(keras.optimizers.Optimizer):
     def _add_slots(self, variable):
         if self._overwrite_variable_with_gradient(variable):
             return {}
-        # A train step may be traced before its optimizer is built: slots start outside the trace.
-        with _outside_any_trace():
-            dtype = self._compute_dtype(variable)
-            start = self.rule.init_slots(_tensor(variable, dtype))
+        dtype = self._compute_dtype(variable)
         path = getattr(variable, "path", variable.name).replace("/", "_").replace(":", "_")
+
+        def starting_at(name):
+            # The variable is read only when the slot is made: while a train step is traced, or in a
+            # StatelessScope, it may not have its value yet.
+            return lambda shape, dtype: self.rule.init_slots(_tensor(variable, dtype))[name]
+
         return {
             name: self.add_variable(
-                shape=tuple(value.shape),
-                initializer=lambda shape, dtype, value=value: ops.cast(value, dtype),
+                shape=tuple(slot.shape),
+                initializer=starting_at(name),
                 dtype=dtype,
-                layout=getattr(variable, "_layout", None)
-                if tuple(value.shape) == tuple(variable.shape)
-                else None,
+                layout=getattr(variable, "_layout", None) if slot.shape == variable.shape else None,
                 name=f"{path}_{name}",
             )
-            for name, value in start.items()
+            for name, slot in self.rule.init_slots(ops.zeros(variable.shape, dtype)).items()
         }
 
     def update_step(self, gradient, variable, learning_rate):
@@ -221,14 +221,6 @@ def _tensor(x, dtype):
 
         x = tf.convert_to_tensor(x)
     return ops.cast(x, dtype)
-
-
-def _outside_any_trace():
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.init_scope()
-    return contextlib.nullcontext()
 
 
 def _plain(variable):

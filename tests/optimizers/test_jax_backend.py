@@ -1,0 +1,82 @@
+"""The optimizers on Keras's JAX backend, in a process of its own: the backend is chosen at import.
+
+The process trains one model with each optimizer, saves, loads and goes on; it prints the weights.
+The same is done here on TensorFlow, from the same start, and the two must agree.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from tuner_app import optimizers
+
+SCRIPT = """
+import json, os, sys, tempfile
+import keras
+import numpy as np
+from tuner_app import losses, optimizers
+
+def weights(model):
+    return np.concatenate([np.ravel(w) for w in model.get_weights()])
+
+def train(model):
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+        model.train_on_batch(x.astype("float32"), y.astype("float32"))
+
+results = {}
+for name in sys.argv[1:]:
+    model = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
+    )
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    optimizer = optimizers.get(name)(weight_decay=0.1, l2=0.1, clipnorm=0.5)
+    model.compile(optimizer, losses.MeanSquaredError())
+    train(model)
+    for hyperparameter in ("rho", "beta_1"):
+        if hasattr(optimizer, hyperparameter):
+            setattr(optimizer, hyperparameter, 0.5)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(os.path.join(folder, "model.keras"))
+        loaded = keras.models.load_model(os.path.join(folder, "model.keras"), safe_mode=True)
+    train(model)
+    train(loaded)
+    assert np.array_equal(weights(model), weights(loaded)), name
+    results[name] = weights(model).tolist()
+print(json.dumps({"backend": keras.backend.backend(), "weights": results}))
+"""
+
+
+def trained_on(backend, names):
+    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *names],
+        env=environment | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["backend"] == backend
+    return result["weights"]
+
+
+def test_jax_and_tensorflow_train_alike():
+    names = [
+        c.__module__.rpartition(".")[2]
+        for c in map(vars(optimizers).get, optimizers.__all__)
+        if isinstance(c, type) and issubclass(c, optimizers.RuleOptimizer)
+    ]
+    names.remove("rule_optimizer")
+    jax, tensorflow = trained_on("jax", names), trained_on("tensorflow", names)
+    assert set(jax) == set(names)
+    for name in names:
+        # The full matrix is float64 on TensorFlow and float32 on JAX (see the rule).
+        tolerance = 1e-2 if name == "full_matrix_adagrad" else 1e-5
+        assert np.allclose(jax[name], tensorflow[name], rtol=tolerance, atol=tolerance), name
