@@ -27,6 +27,7 @@ __all__ = ["DataSpec", "Dataset", "Split", "check", "load"]
 _SOURCES = {
     "digits": "digits",
     "diabetes": "diabetes",
+    "csv": "csv_file",
 }
 
 

@@ -28,6 +28,6 @@ def load(address: Address, limits: Limits) -> Dataset:
     measurements, targets = load_diabetes(return_X_y=True, scaled=False)
     measurements = measurements.astype("float32")
     parts = carve(len(targets), (VALIDATION_SHARE, TEST_SHARE), seed=limits.seed)
-    preprocessing = standardization(measurements[parts[0]])
+    preprocessing = standardization((10,), [measurements[parts[0]]])
     split = in_memory(measurements, preprocessing)
     return assemble(SPEC, "tabular", parts, targets, None, preprocessing, split)

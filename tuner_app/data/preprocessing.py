@@ -6,12 +6,18 @@ are float32 whatever the precision policy: rounding raw values to bfloat16 would
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
+from tuner_app.data.moments import moments
+from tuner_app.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+
+# Ends the names of our layers, so that no column's name (they name the inputs) is the same.
+_APART = ".of_preprocessing"
 
 
 def rescaling(
@@ -41,36 +47,70 @@ def rescaling(
     return keras.Model(image, x, name="preprocessing")
 
 
-def standardization(train: np.ndarray) -> keras.Model:
+def standardization(shape: tuple[int, ...], chunks: Iterable[np.ndarray]) -> keras.Model:
     """Subtract the training mean and divide by the training deviation, along the last axis.
 
     Args:
-        train: The training examples, shape (n, ..., features); images are scaled by channel.
+        shape: One example's; images are scaled by channel.
+        chunks: The training examples, arrays of shape (n, *shape).
     """
     import keras
 
-    mean, variance = moments(train.reshape(-1, train.shape[-1]))
-    raw = keras.Input(train.shape[1:], name="features", dtype="float32")
+    mean, variance = moments(chunk.reshape(-1, shape[-1]) for chunk in chunks)
+    raw = keras.Input(shape, name="features", dtype="float32")
     x = keras.layers.Normalization(
         mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="standardize"
     )(raw)
     return keras.Model(raw, x, name="preprocessing")
 
 
-def moments(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each column in float64, missing numbers (NaN) left out.
+def columns(
+    numbers: Sequence[str],
+    mean: np.ndarray,
+    variance: np.ndarray,
+    categories: Mapping[str, Sequence[str]],
+) -> keras.Model:
+    """Named columns, each of shape (n, 1), to one row of features.
 
-    A constant column has variance 1 here, so that it becomes 0 and stays small where another value
-    turns up later; a column without any number has mean 0.
+    Numbers are standardised and then missing ones (NaN) become 0, which is the training mean. Text
+    becomes one 0 or 1 a category, and one more, the first, for any category not seen in training.
 
-    >>> moments(np.array([[1.0, 5.0], [np.nan, 5.0], [3.0, 5.0]]))
-    (array([2., 5.]), array([1., 1.]))
+    Args:
+        numbers: Names of the numeric columns.
+        mean, variance: Their training moments.
+        categories: Text column to the categories seen in training.
     """
-    values = np.asarray(train, "float64")
-    present = ~np.isnan(values)
-    count = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, values, 0).sum(axis=0) / count
-    variance = np.where(present, (values - mean) ** 2, 0).sum(axis=0) / count
-    # Rounding leaves a constant like 0.1 with a variance of 1e-34.
-    constant = variance <= 1e-20 * np.maximum(mean**2, 1e-30)
-    return mean, np.where(constant, 1.0, variance)
+    import keras
+
+    if categories and keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Text columns ({', '.join(categories)}) need Keras on TensorFlow, and it runs on "
+            f"{keras.backend.backend()}; set KERAS_BACKEND=tensorflow or turn them into numbers."
+        )
+    inputs = {name: keras.Input((1,), name=name, dtype="float32") for name in numbers}
+    features = []
+    if numbers:
+        x = list(inputs.values())
+        x = x[0] if len(x) == 1 else keras.layers.Concatenate(name="numbers" + _APART)(x)
+        x = keras.layers.Normalization(
+            mean=mean.tolist(),
+            variance=variance.tolist(),
+            dtype="float32",
+            name="standardize" + _APART,
+        )(x)
+        features.append(keras.ops.nan_to_num(x))
+    for i, (name, seen) in enumerate(categories.items()):
+        inputs[name] = keras.Input((1,), name=name, dtype="string")
+        features.append(
+            keras.layers.StringLookup(
+                vocabulary=list(seen),
+                # A file may well hold Keras's own token, [UNK]; a text file can't hold this one.
+                oov_token="\x00unseen",
+                output_mode="one_hot",
+                name=f"categories_{i}{_APART}",
+            )(inputs[name])
+        )
+    x = features[0]
+    if len(features) > 1:
+        x = keras.layers.Concatenate(dtype="float32", name="features" + _APART)(features)
+    return keras.Model(inputs, x, name="preprocessing")

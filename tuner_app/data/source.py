@@ -40,6 +40,14 @@ class Address:
             options[key] = unquote(value)
         return cls(text, scheme, place, options)
 
+    @property
+    def path(self) -> Path:
+        """The place as a path, `~` expanded (a shell does not, after the colon)."""
+        try:
+            return Path(self.place).expanduser()
+        except RuntimeError:  # no such user
+            return Path(self.place)
+
     def allow(self, *names: str, place: str = "") -> None:
         """Raise `UserError` for an option that the source does not know, or no `place`.
 

@@ -21,13 +21,14 @@ def check_size(what: str, size: int) -> None:
 def check_classes(what: str, names, counts, *, minimum: int = 3, hint: str = "") -> None:
     """Raise `UserError` for a single class, or for a class that can't be in every split."""
     if len(names) < 2:
-        found = f"only one class, {names[0]!r}" if len(names) else "no class"
+        found = f"only one class, {str(names[0])!r}" if len(names) else "no class"
         raise UserError(f"{what} has {found}; at least two are needed to learn from.{hint}")
     rarest = int(np.argmin(counts))
-    if counts[rarest] < minimum:
+    fewest = int(counts[rarest])
+    if fewest < minimum:
         raise UserError(
-            f"{what}: class {str(names[rarest])!r} has {counts[rarest]} "
-            f"example{'s' * (counts[rarest] != 1)}, and each class needs at least {minimum} to be "
+            f"{what}: class {str(names[rarest])!r} has {fewest} "
+            f"example{'s' * (fewest != 1)}, and each class needs at least {minimum} to be "
             f"in every split; add examples, or merge or remove the class.{hint}"
         )
 
