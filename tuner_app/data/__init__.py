@@ -28,6 +28,7 @@ _SOURCES = {
     "digits": "digits",
     "diabetes": "diabetes",
     "csv": "csv_file",
+    "npz": "npz_file",
 }
 
 

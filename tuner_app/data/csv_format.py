@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner_app.data.source import check_path
 from tuner_app.errors import UserError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -118,8 +119,7 @@ def _stripped(cells: list[str]) -> list[str]:
 
 def _encoding(path: Path) -> tuple[int, str]:
     """Bytes to skip and the encoding, after every byte was looked at."""
-    if path.is_dir():
-        raise UserError(f"CSV file {path} is a folder; expected a file.")
+    check_path("CSV file", path, "csv:FILE?target=COLUMN")
     try:
         with path.open("rb") as file:
             start = file.read(3)
@@ -134,15 +134,8 @@ def _encoding(path: Path) -> tuple[int, str]:
         for encoding in ("utf-8", "cp1252"):
             if _decodes(path, encoding):
                 return skip, encoding
-    except FileNotFoundError:
-        raise UserError(
-            f"CSV file {path} does not exist; expected csv:FILE?target=COLUMN."
-        ) from None
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"CSV file {str(path)!r} can't be read: {reason}.") from None
+    except OSError as error:
+        raise UserError(f"CSV file {path} can't be read: {error.strerror}.") from None
     raise UserError(f"CSV file {path} is neither UTF-8 nor Windows-1252 text; save it as UTF-8.")
 
 

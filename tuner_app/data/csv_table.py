@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from tuner_app.data.csv_format import Format, detect
-from tuner_app.data.splitting import check_classes, check_size
+from tuner_app.data.splitting import check_size
+from tuner_app.data.targets import LARGEST, check_task, find_task
 from tuner_app.errors import UserError, unknown
 
 MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none"})
-MOST_CLASSES = 20
-_LARGEST = float(np.finfo("float32").max)
 # Distinct values remembered of a column until one repeats.
 _REMEMBERED = 10_000
 
@@ -77,7 +76,7 @@ class Column:
             self.commas = self.commas or "," in cell
             self.counts_up = self.counts_up and value in (self.numbers, self.numbers + 1)
             self.numbers += 1
-            if abs(value) > _LARGEST and self.too_large is None:
+            if abs(value) > LARGEST and self.too_large is None:
                 self.too_large = line
 
     @property
@@ -119,8 +118,7 @@ class Table:
 
 def scan(path: Path, target: str | None, task: str | None) -> Table:
     """Read the whole file once and keep what `Table` holds, or raise `UserError`."""
-    if task not in (None, "classification", "regression"):
-        raise unknown("task", task, ("classification", "regression"))
+    check_task(task)
     try:
         stamp = path.stat()
     except (OSError, ValueError):
@@ -159,7 +157,9 @@ def _scan(path: Path, target: str | None, task: str | None, stamp: object) -> Ta
             f"CSV file {path} has nothing to learn from beside the target {target!r}: no column "
             "of numbers, and none of text that repeats."
         )
-    targets, names, rule = _task(path, answer, values, coded[kept], task)
+    targets, names, rule = find_task(
+        f"CSV file {path}, target {target!r}", values, coded[kept], task, name=answer.name
+    )
     return Table(
         format=form,
         columns=tuple(columns),
@@ -209,43 +209,3 @@ def _target_values(column: Column, cells: list[str]) -> tuple[list, np.ndarray]:
         values = [number(cell, column.comma) for cell in cells]
         return values, np.array([not math.isnan(value) for value in values], bool)
     return cells, np.array([cell != "" for cell in cells], bool)
-
-
-def _task(path, column: Column, values: list, codes: np.ndarray, task: str | None):
-    """Targets, class names and the rule; `codes` are each row's place in `values`."""
-    what = f"CSV file {path}, target {column.name!r}"
-    used = sorted({values[code] for code in np.unique(codes)})
-    whole = column.numeric and all(float(value).is_integer() for value in used)
-    few = len(used) <= MOST_CLASSES and 3 * len(used) <= len(codes)
-    found = "classification" if not column.numeric or (whole and few) else "regression"
-    if column.numeric:
-        holds = f"{len(used)} different {'whole ' * whole}numbers"
-    else:
-        holds = f"text, {len(used)} different values"
-    because = "as asked for" if task else f"because it holds {holds}"
-    rule = (
-        f"Target {column.name!r}: {task or found}, {because} (the rule: text, or at most "
-        f"{MOST_CLASSES} different whole numbers, are classes; ?task= overrides it)."
-    )
-    if (task or found) == "classification":
-        hint = " Or ask for ?task=regression." if column.numeric else ""
-        names = [_label(value) for value in used]
-        label = {value: i for i, value in enumerate(used)}
-        # Different cells can be one number: 1 and 1.0.
-        labels = np.array([label.get(value, -1) for value in values], "int32")[codes]
-        check_classes(what, names, np.bincount(labels, minlength=len(used)), hint=hint)
-        return labels, tuple(names), rule
-    if not column.numeric:
-        text = next(value for value in used if number(value, column.comma) is None)
-        raise UserError(f"{what}: regression needs numbers, and it holds {text!r}.")
-    if column.too_large is not None:
-        raise UserError(f"{what}, line {column.too_large}: infinite or beyond 3.4e38.")
-    if len(used) < 2:
-        raise UserError(f"{what} has only one value, {_label(used[0])}; nothing to learn.")
-    return np.array(values, "float64")[codes], None, rule
-
-
-def _label(value) -> str:
-    if isinstance(value, str):
-        return value
-    return str(int(value)) if float(value).is_integer() else str(value)

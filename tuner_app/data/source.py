@@ -84,3 +84,19 @@ class Limits:
     seed: int
     memory: int
     cache: Path
+
+
+def check_path(what: str, path: Path, expected: str, *, folder: bool = False) -> None:
+    """Raise `UserError` unless a file, or a folder, is there.
+
+    Args:
+        what: Names it in the error, for example "CSV file".
+        expected: How it should have been asked for.
+    """
+    try:
+        there = path.is_dir() if folder else path.is_file()
+        found = "is a folder" if path.is_dir() else "is not a folder" if path.exists() else ""
+    except (OSError, ValueError) as error:  # a name too long, no permission, a NUL in it
+        there, found = False, f"can't be reached ({getattr(error, 'strerror', None) or error})"
+    if not there:
+        raise UserError(f"{what} {str(path)!r} {found or 'does not exist'}; expected {expected}.")

@@ -65,3 +65,36 @@ def carve(
             start += count
         parts[0].append(group[start:])
     return [random.permutation(np.concatenate(part)) for part in parts]
+
+
+def divide(
+    train: int,
+    validation: int | None,
+    test: int | None,
+    *,
+    seed: int,
+    labels: np.ndarray | None = None,
+) -> list[np.ndarray]:
+    """Indices of the three splits where some are given: what is missing is carved from train.
+
+    Args:
+        train, validation, test: How many examples the source has of each, None for no such split.
+            The indices count through all of them in this order.
+        seed: Fixes what is carved, and the order of the training examples.
+        labels: Labels of all, to keep the classes' shares; None for regression.
+
+    >>> [part.tolist() for part in divide(4, 1, 2, seed=0)][1:]
+    [[4], [5, 6]]
+    """
+    given = {"validation": validation, "test": test}
+    shares = {"validation": VALIDATION_SHARE, "test": TEST_SHARE}
+    missing = [name for name, size in given.items() if size is None]
+    own = None if labels is None else labels[:train]
+    rest, *carved = carve(train, tuple(shares[name] for name in missing), seed=seed, labels=own)
+    parts = dict(zip(missing, carved, strict=True))
+    start = train
+    for name, size in given.items():
+        if size is not None:
+            parts[name] = np.arange(start, start + size)
+            start += size
+    return [rest, parts["validation"], parts["test"]]

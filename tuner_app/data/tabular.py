@@ -1,4 +1,4 @@
-"""Named columns of numbers and text: fit their preprocessing on training rows, tell what it does."""
+"""Named columns of numbers and text: their preprocessing, fitted on the training rows."""
 
 from __future__ import annotations
 
