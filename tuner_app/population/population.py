@@ -69,7 +69,8 @@ class Population:
         batch_size: examples a step; an epoch's last batch may be smaller, as in `fit`.
         lanes: most trials trained at once in one stack.
         class_weight: class to weight, as in `fit`.
-        steps_per_call: most steps between two chances to look (see `advance`).
+        steps_per_call: most steps in one call of the compiled program.
+        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
 
     Raises UserError for data of unequal lengths.
     """
@@ -83,6 +84,7 @@ class Population:
         lanes: int = 64,
         class_weight: dict | None = None,
         steps_per_call: int = 256,
+        jit_compile: bool | None = None,
     ):
         for name, value in (
             ("batch_size", batch_size),
@@ -94,6 +96,7 @@ class Population:
         self.train = examples(train, class_weight)
         self.validation = None if validation is None else examples(validation)
         self.batch_size, self.lanes, self.steps_per_call = batch_size, lanes, steps_per_call
+        self.jit_compile = jit_compile
         self._shapes: dict[tuple, _Shape] = {}
         self._where: dict[object, Stack] = {}
         self._rejected: dict[object, str] = {}
@@ -155,6 +158,7 @@ class Population:
                 batch_size=self.batch_size,
                 limit=self.lanes,
                 steps_per_call=self.steps_per_call,
+                jit_compile=self.jit_compile,
             )
             shape.stacks.append(stack)
         stack.waiting.append(trial)

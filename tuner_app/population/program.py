@@ -64,7 +64,9 @@ class Program:
 
     def results(self, metrics: list) -> dict:
         """The epoch's logs (name to scalar tensor) from the metrics' variables."""
-        with StatelessScope(state_mapping=list(zip(self.model.metrics_variables, metrics))):
+        with StatelessScope(
+            state_mapping=list(zip(self.model.metrics_variables, metrics, strict=True))
+        ):
             return self.model.get_metrics_result()
 
     def _unpacked(self, leaves):
@@ -97,6 +99,11 @@ class Program:
             if training:
                 loss = model.optimizer.scale_loss(loss)
         _refuse_hidden_state(scope, known)
+        if keras.backend.backend() == "tensorflow":
+            # There the assignment would count, and the gradient would not pass through it.
+            for variable, value in zip(model.trainable_variables, trainable, strict=True):
+                if scope.get_current_value(variable) is not value:
+                    raise CannotStack(f"it assigns {variable.path} while it runs forward")
         new = {id(v): scope.get_current_value(v) for v, _ in known}
         non_trainable = [new[id(v)] for v in model.non_trainable_variables]
         return loss, (non_trainable, [new[id(v)] for v in model.metrics_variables])

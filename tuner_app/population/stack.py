@@ -59,6 +59,7 @@ class Stack:
         limit: most lanes.
         steps_per_call: most steps in one call of the compiled program.
         native: one lane only, with the backend's own kernels.
+        jit_compile: whether XLA compiles the program (TensorFlow); None: where it can.
     """
 
     def __init__(
@@ -71,18 +72,18 @@ class Stack:
         limit,
         steps_per_call,
         native=False,
-        fixed=(),
+        jit_compile=None,
     ):
         self.model, self.description = model, description
         self.train, self.validation, self.batch_size = train, validation, batch_size
         self.limit, self.steps_per_call, self.native = limit, steps_per_call, native
-        self.fixed = tuple(fixed)  # positions of numbers that can't be lifted
+        self.fixed: tuple[int, ...] = ()  # positions of numbers that can't be lifted
         self.varying: tuple[int, ...] = ()
         self.trials: list[Trial | None] = []
         self.waiting: list[Trial] = []
         self.state, self.pairs = None, None
         self.step, self.indices = 0, None
-        self.xla = not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
+        self.xla = _suits_xla(model) if jit_compile is None else jit_compile
         self.programs = None
         self.stats = StackStats()
         if vectorize.on_jax():
@@ -326,8 +327,24 @@ class Stack:
         for lane, trial in enumerate(self.trials):
             if trial is not None:
                 trial.epoch += 1
+                if trial.epoch == trial.epochs:
+                    self._finalize(lane)
                 found[trial.key] = {name: float(column[lane]) for name, column in logs.items()}
         return found
+
+    def _finalize(self, lane: int):
+        """Puts averaged weights in place, as `fit` does at its end."""
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if not optimizer.use_ema:
+            return
+        slots = {id(v): i for i, v in enumerate(self.model.optimizer.variables)}
+        for i, average in enumerate(optimizer._model_variables_moving_average):
+            if average is not None:
+                value = self.state["optimizer"][slots[id(average)]][lane]
+                self.state["trainable"][i] = vectorize.put(
+                    self.state["trainable"][i], np.array([lane]), vectorize.to_host(value)[None]
+                )
 
 
 def _initial_metrics(model) -> list[np.ndarray]:
@@ -449,6 +466,11 @@ class Programs:
             return size
         divisors = [d for d in range(_EVALUATION_ROWS // 4, _EVALUATION_ROWS + 1) if size % d == 0]
         return max(divisors, default=_EVALUATION_ROWS)
+
+
+def _suits_xla(model) -> bool:
+    """False for recurrent layers: TensorList operations have no XLA kernel when vectorized."""
+    return not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
 
 
 def _additive_loss(model) -> bool:

@@ -1,6 +1,7 @@
 """The few things that TensorFlow and JAX say differently: over lanes, over steps, compiled."""
 
 import contextlib
+import functools
 import re
 
 import keras
@@ -58,7 +59,9 @@ def compiled(function, xla: bool, donate: bool = False):
         return jax.jit(function, donate_argnums=(0,) if donate else ())
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=xla, autograph=False)
+    # A partial is a function of its own to TensorFlow, which otherwise counts every stack's
+    # first trace as a retrace of the last one's and warns.
+    return tf.function(functools.partial(function), jit_compile=xla, autograph=False)
 
 
 def rows(array, index):
@@ -127,7 +130,7 @@ def exact_reason():
 
 
 def _reason(error) -> str:
-    text = str(error)
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
     operation = re.search(r"No pfor vectorization defined for (\w+)", text)
     if operation:
         return f"TensorFlow can't vectorize the operation {operation[1]}"

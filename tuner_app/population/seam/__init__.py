@@ -10,6 +10,12 @@ import contextlib
 
 import keras
 
+from tuner_app.population.seam import convolution
+
+RANDOM = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
+CONVOLUTION = "conv depthwise_conv separable_conv conv_transpose".split()
+IMAGE = "affine_transform perspective_transform gaussian_blur rgb_to_hsv hsv_to_rgb".split()
+
 
 @contextlib.contextmanager
 def seam(native: bool = False):
@@ -19,27 +25,55 @@ def seam(native: bool = False):
     one lane. The random functions are replaced in every mode, so that a trial's random numbers do
     not depend on the mode.
     """
-    entries = _table(native)
-    kept = [(module, name, getattr(module, name)) for module, name, _ in entries]
-    for module, name, function in entries:
-        setattr(module, name, function)
+    entries = table(native)
+    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in entries]
+    for owner, name, function in entries:
+        setattr(owner, name, function)
     try:
         yield
     finally:
-        for module, name, function in kept:
-            setattr(module, name, function)
+        for owner, name, function in kept:
+            setattr(owner, name, function)
 
 
-def _table(native: bool):
+def table(native: bool = False) -> list[tuple]:
+    """(module or class, name, replacement) for the backend in use."""
     if keras.backend.backend() == "jax":
+        return [] if native else _jax()
+    return _tensorflow_random() if native else [*_tensorflow_random(), *_tensorflow_rest()]
+
+
+def _jax():
+    import jax
+    from keras.src.backend.jax import nn
+
+    # Elsewhere than on the CPU the backend's own grouped convolutions are the faster ones.
+    if jax.default_backend() != "cpu":
         return []
-    from keras.src.backend.tensorflow import numpy as keras_numpy
-    from keras.src.backend.tensorflow import random as keras_random
+    return [(nn, name, getattr(convolution, name)) for name in CONVOLUTION]
 
-    from tuner_app.population.seam import elementwise, random
 
-    names = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
-    table = [(keras_random, name, getattr(random, name)) for name in names]
-    if not native:
-        table.append((keras_numpy, "signbit", elementwise.signbit))
-    return table
+def _tensorflow_random():
+    from keras.src.backend.tensorflow import random as original
+
+    from tuner_app.population.seam import random
+
+    return [(original, name, getattr(random, name)) for name in RANDOM]
+
+
+def _tensorflow_rest():
+    import tensorflow as tf
+    from keras.src.backend.tensorflow import core, nn, numpy
+    from keras.src.backend.tensorflow import image as original_image
+
+    from tuner_app.population.seam import condition, elementwise, image
+
+    crop = keras.layers.RandomCrop
+    return [
+        *((nn, name, getattr(convolution, name)) for name in CONVOLUTION),
+        *((original_image, name, getattr(image, name)) for name in IMAGE),
+        (tf.image, "resize", image.resize_as_products(tf.image.resize)),
+        (core, "cond", condition.cond),
+        (numpy, "signbit", elementwise.signbit),
+        (crop, "transform_images", image.crop_images(crop.transform_images)),
+    ]

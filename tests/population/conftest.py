@@ -1,0 +1,117 @@
+"""The reference that every stacked result is held to: plain Keras, one trial at a time.
+
+`plain_keras` trains by the model's own `fit`, an epoch at a time, in the population's data order
+and, on TensorFlow, with the seam's random numbers (a stack can't draw TensorFlow's own).
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from tuner_app.population import Population
+from tuner_app.population.lane import initial_values
+from tuner_app.population.order import permutation
+from tuner_app.population.seam import seam
+
+
+def _take(data, index):
+    return keras.tree.map_structure(lambda a: a[index], data)
+
+
+def _train_alone(model, train, validation, batch_size, seed, epochs, class_weight=None):
+    """History, as a list of logs, and final weights."""
+    values = initial_values(model, seed)
+    for part in ("trainable", "non_trainable"):
+        for variable, value in zip(getattr(model, f"{part}_variables"), values[part], strict=True):
+            variable.assign(value)
+    model.run_eagerly = keras.backend.backend() == "tensorflow"
+    x, y, *weight = train
+    size, history = len(keras.tree.flatten(x)[0]), []
+    # `fit` ends by putting averaged weights in place; here it runs once an epoch.
+    finalize = model.optimizer.finalize_variable_values
+    object.__setattr__(model.optimizer, "finalize_variable_values", lambda variables: None)
+    # Convolutions and the like stay Keras's own: only random numbers come from the seam.
+    with seam(native=True):
+        for epoch in range(epochs):
+            order = permutation(size, seed, epoch)
+            extra = {"sample_weight": weight[0][order]} if weight else {}
+            found = model.fit(
+                _take(x, order),
+                _take(y, order),
+                batch_size=batch_size,
+                shuffle=False,
+                validation_data=validation,
+                validation_batch_size=batch_size,
+                class_weight=class_weight,
+                verbose=0,
+                **extra,
+            )
+            logs = {name: values[0] for name, values in found.history.items()}
+            history.append({name: float(value) for name, value in logs.items()})
+    finalize(model.trainable_weights)
+    return history, model.get_weights()
+
+
+@pytest.fixture
+def plain_keras():
+    return _train_alone
+
+
+@pytest.fixture
+def stacked_equals_plain():
+    """check(build, choices, train, validation, ...): each choice stacked and alone in Keras.
+
+    `build(**choice)` returns a compiled model. Compares every epoch's logs and the last weights;
+    returns the population. All choices must share one stack.
+    """
+
+    def check(
+        build,
+        choices,
+        train,
+        validation=None,
+        batch_size=4,
+        epochs=2,
+        tolerance=2e-5,
+        class_weight=None,
+        stacks=1,
+        jit_compile=None,
+    ):
+        population = Population(
+            train,
+            validation,
+            batch_size=batch_size,
+            lanes=len(choices),
+            class_weight=class_weight,
+            jit_compile=jit_compile,
+        )
+        initial = []
+        for key, choice in enumerate(choices):
+            keras.utils.set_random_seed(key)
+            model = build(**choice)
+            population.admit(key, model, seed=key, epochs=epochs)
+            initial.append(model.get_weights())
+        reports = [report for _ in range(epochs) for report in population.run_epoch()]
+        rejected = population.take_rejected()
+        assert rejected == {}, rejected
+        assert population.stats.stacks == stacks
+        for key, choice in enumerate(choices):
+            keras.utils.set_random_seed(key)
+            model = build(**choice)
+            history, weights = _train_alone(
+                model, train, validation, batch_size, key, epochs, class_weight
+            )
+            mine = [report.logs for report in reports if report.key == key]
+            for got, want in zip(mine, history, strict=True):
+                assert got.keys() == want.keys()
+                for name in want:
+                    np.testing.assert_allclose(
+                        got[name], want[name], rtol=20 * tolerance, atol=tolerance, err_msg=name
+                    )
+            lane = population.lane(key).get_weights()
+            for got, want, start in zip(lane, weights, initial[key], strict=True):
+                assert got.shape == want.shape == start.shape
+                np.testing.assert_allclose(got, want, rtol=20 * tolerance, atol=tolerance)
+        return population
+
+    return check
