@@ -1,0 +1,53 @@
+"""Grid search: every combination of values once, beginning with the defaults."""
+
+import keras_tuner
+from keras_tuner.src.tuners.gridsearch import LinkedList
+
+from tuner_app.oracles.stored import StoredOracle
+
+NAME = "grid"
+
+
+class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
+    """KerasTuner's grid search, in the store. `max_trials=None`: until the space is exhausted.
+
+    KerasTuner forgets the order of the combinations on a resume; here each trial notes which one it
+    follows.
+
+    >>> oracle = GridOracle(objective="val_loss")
+    >>> oracle.hyperparameters.Choice("units", [8, 16])
+    8
+    >>> oracle.create_trial("tuner0").hyperparameters.values
+    {'units': 8}
+    """
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self._ordered_ids = _NotedList()
+
+    def get_state(self):
+        return super().get_state() | {"populate_next": list(self._populate_next)}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self._populate_next = list(state["populate_next"])
+
+    def _note(self, trial_id):
+        return {"follows": self._ordered_ids.follows.get(trial_id)}
+
+    def _restore_notes(self, rows):
+        self._ordered_ids = _NotedList()
+        for row in rows:
+            self._ordered_ids.insert(row.trial_id, row.note["follows"])
+
+
+class _NotedList(LinkedList):
+    """KerasTuner's list of combinations in order, which remembers how it was built."""
+
+    def __init__(self):
+        super().__init__()
+        self.follows = {}
+
+    def insert(self, data, data_pre=None):
+        super().insert(data, data_pre)
+        self.follows[data] = data_pre

@@ -1,0 +1,300 @@
+"""Any KerasTuner oracle, with its state in the store instead of JSON files.
+
+KerasTuner rewrites its whole state three times a trial. Here each change writes the trial that
+changed and the few numbers that are not in the trials (the seed's state, Hyperband's brackets), in
+one transaction, so that the cost of a trial does not grow with their number.
+"""
+
+import contextlib
+import math
+import threading
+import warnings
+from collections.abc import Iterator
+
+import keras_tuner
+from keras_tuner.src.engine import metrics_tracking
+from keras_tuner.src.engine import oracle as oracle_module
+from keras_tuner.src.engine import trial as trial_module
+
+from tuner_app.errors import UserError
+from tuner_app.oracles.failure import is_excused, reason
+from tuner_app.store import SearchStore, TrialRow
+
+ENDED = ("COMPLETED", "FAILED")
+
+# What `Oracle.get_state` gives and the store has already, in the trials or by its own name.
+_IN_THE_STORE = (
+    "ongoing_trials hyperparameters start_order end_order run_times retry_queue tried_so_far "
+    "id_to_hash display"
+).split()
+
+
+class StoredOracle(keras_tuner.Oracle):
+    """What is put before an oracle class, so that the store keeps what it knows.
+
+    Without a store (before `attach`) it is the plain oracle, in memory only.
+
+    Args (keywords only, besides the oracle's own):
+        seed: An integer from 0; 0 is a seed like any other. None: drawn at random, and kept.
+        max_failed_fraction: The search is given up when more than this share of the ended trials
+            failed through an error of the code (see `failure.is_excused`), and at least
+            `max_consecutive_failed_trials` did. Diverged, oversized and out-of-memory trials are no
+            errors of the code.
+    """
+
+    store: SearchStore | None = None
+    max_failed_fraction: float = 0.8
+    seed_given: bool = False
+
+    def __init__(self, *, seed=None, max_failed_fraction=0.8, **arguments):
+        if seed is not None and not 0 <= seed < 2**32:
+            raise UserError(f"Expected a seed from 0 to 4294967295; received {seed}.")
+        super().__init__(seed=seed, **arguments)
+        self.max_failed_fraction = max_failed_fraction
+        self.seed_given = seed is not None
+        if self.seed_given:  # KerasTuner takes 0 for none
+            self.seed = self._seed_state = seed
+        self.attach(None)
+
+    def attach(self, store: SearchStore | None) -> None:
+        """From now on every change goes to `store`; with None, nowhere."""
+        self.store = store
+        self.__dict__.setdefault("_mutex", threading.RLock())
+        self._numbers = {trial_id: number for number, trial_id in enumerate(self.start_order)}
+        self._ends = {trial_id: number for number, trial_id in enumerate(self.end_order)}
+        self._space_numbers = {}
+        self._errors = sum(
+            self.trials[i].status == "FAILED" and not is_excused(self.trials[i].message)
+            for i in self.end_order
+        )
+        self.verbose = 0  # the search's observers show how it goes
+
+    # What KerasTuner calls to persist itself.
+
+    def save(self) -> None:
+        """Writes the state that is not in the trials."""
+        if self.store is not None:
+            self.store.set_oracle_state(self._small_state())
+
+    def _save_trial(self, trial) -> None:
+        if self.store is not None:
+            self.store.save_trial(self._row(trial))
+
+    def reload(self) -> None:
+        """Replaces what is in memory by what the store holds; unfinished trials are queued."""
+        if self.store is None:
+            return
+        rows = self.store.trials()
+        blanks = {}
+        for number in {row.space for row in rows}:
+            config = {"space": self.store.space(number), "values": {}}
+            blanks[number] = keras_tuner.HyperParameters.from_config(config)
+        self.trials = {row.trial_id: _as_trial(row, blanks[row.space]) for row in rows}
+        self.set_state(self._display_state() | self._state_from(rows))
+        self._restore_notes(rows)
+        self.attach(self.store)
+        # The queue is taken from its end: the oldest goes first.
+        self._retry_queue = [row.trial_id for row in reversed(rows) if row.status not in ENDED]
+        for trial_id in self._retry_queue:
+            self.trials[trial_id].status = trial_module.TrialStatus.IDLE
+
+    # The life of a trial.
+
+    def create_trial(self, tuner_id):
+        """A trial to run, one that waits (IDLE) or the end (STOPPED), as in KerasTuner."""
+        with self._one_change():
+            running = tuner_id in self.ongoing_trials
+            queue = len(self._retry_queue)
+            trial = super().create_trial(tuner_id)
+            if trial.status == trial_module.TrialStatus.RUNNING and not running:
+                if len(self._retry_queue) < queue:
+                    # It begins anew: KerasTuner would average its result with the failed one's.
+                    trial.metrics = metrics_tracking.MetricsTracker()
+                    trial.score, trial.best_step, trial.message = None, 0, None
+                    self._save_trial(trial)
+                if self.store is not None:
+                    self.store.begin_attempt(trial.trial_id)
+        return trial
+
+    def update_trial(self, trial_id, metrics, step=0):
+        """As in KerasTuner: takes metrics (name to value) of a running trial."""
+        with self._one_change():
+            return super().update_trial(trial_id, metrics, step=step)
+
+    def end_trial(self, trial, *old_arguments, **old_keywords):
+        """As in KerasTuner, but that too many failures do not raise here: see `check_failures`."""
+        with self._one_change():
+            super().end_trial(trial, *old_arguments, **old_keywords)
+            trial = self.trials[getattr(trial, "trial_id", trial)]
+            if trial.status != trial_module.TrialStatus.COMPLETED:
+                if trial.message is None:
+                    trial.message = f"Diverged: {self.objective.name} is {trial.score}"
+                trial.score, trial.best_step = None, 0
+            self._note_end(trial)
+
+    def put_back(self, trial_id: str) -> None:
+        """A running trial was interrupted: it goes to the head of the queue, and no one is blamed."""
+        with self._one_change():
+            trial = self.trials[trial_id]
+            for tuner_id, ongoing in list(self.ongoing_trials.items()):
+                if ongoing.trial_id == trial_id:
+                    del self.ongoing_trials[tuner_id]
+            trial.status = trial_module.TrialStatus.IDLE
+            trial.metrics = metrics_tracking.MetricsTracker()
+            trial.score, trial.best_step = None, 0
+            if trial_id not in self._retry_queue:
+                self._retry_queue.append(trial_id)
+            if self.store is not None:
+                self._save_trial(trial)
+                self.store.end_attempt(
+                    trial_id, "INTERRUPTED", "interrupted, waits to be run again"
+                )
+                self.save()
+
+    def give_up(self, trial_id: str, message: str) -> None:
+        """A queued trial becomes FAILED without being run again."""
+        with self._one_change():
+            trial = self.trials[trial_id]
+            trial.status = trial_module.TrialStatus.FAILED
+            trial.message = message
+            self._retry_queue.remove(trial_id)
+            self.end_order.append(trial_id)
+            self._note_end(trial)
+
+    def check_failures(self) -> None:
+        """Raises `SearchFailed` when too large a share of the ended trials failed by an error."""
+        from tuner_app.oracles.failure import SearchFailed
+
+        least = max(1, self.max_consecutive_failed_trials or 1)
+        if self._errors >= least and self._errors > self.max_failed_fraction * len(self.end_order):
+            last = next(
+                self.trials[i]
+                for i in reversed(self.end_order)
+                if self.trials[i].status == "FAILED"
+            )
+            raise SearchFailed(
+                f"{self._errors} of {len(self.end_order)} trials failed by an error, which is more "
+                f"than the allowed share of {self.max_failed_fraction:g}. The last one, trial "
+                f"{last.trial_id}: {reason(last.message)}"
+            )
+
+    def get_best_trials(self, num_trials=1):
+        """The best COMPLETED trials, best first; fewer than asked for when there are fewer."""
+        completed = [t for t in self.trials.values() if t.status == "COMPLETED"]
+        sign = -1 if self.objective.direction == "max" else 1
+        return sorted(completed, key=lambda trial: sign * trial.score)[:num_trials]
+
+    def score_trial(self, trial):
+        """KerasTuner's score; NaN where it is infinite, which KerasTuner would take for a score."""
+        super().score_trial(trial)
+        if trial.score is None or not math.isfinite(trial.score):
+            trial.score = math.nan
+
+    # What KerasTuner does on the way, replaced.
+
+    def _check_consecutive_failures(self):
+        """Too many failures are looked for after the trial is safely written."""
+
+    def _retry(self, trial):
+        if trial.status != trial_module.TrialStatus.INVALID:
+            return False
+        if self._run_times[trial.trial_id] > self.max_retries_per_trial:
+            trial.status = trial_module.TrialStatus.FAILED
+            return False
+        self._retry_queue.append(trial.trial_id)
+        return True
+
+    @contextlib.contextmanager
+    def _one_change(self) -> Iterator[None]:
+        """One thread at a time, one transaction, and KerasTuner's lock given back on errors."""
+        with self._mutex, warnings.catch_warnings():
+            # KerasTuner calls threading.currentThread, and takes the best of nothing but NaN.
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras_tuner")
+            warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+            try:
+                with self.store.transaction() if self.store else contextlib.nullcontext():
+                    yield
+            except BaseException:
+                if oracle_module.THREADS[self] == threading.current_thread().name:
+                    oracle_module.THREADS[self] = None
+                    oracle_module.LOCKS[self].release()
+                raise
+
+    def _note_end(self, trial) -> None:
+        trial_id = trial.trial_id
+        if self.end_order and self.end_order[-1] == trial_id and trial_id not in self._ends:
+            self._ends[trial_id] = len(self.end_order) - 1
+            self._errors += trial.status == "FAILED" and not is_excused(trial.message)
+        if self.store is not None:
+            self._save_trial(trial)
+            text = trial.message or ""
+            self.store.end_attempt(trial_id, trial.status, reason(text), text)
+            self.save()
+
+    # To the store and back.
+
+    def _note(self, trial_id: str):
+        """What this kind of oracle keeps with a trial, as a JSON value; None for nothing."""
+        return None
+
+    def _restore_notes(self, rows: list[TrialRow]) -> None:
+        """Takes back what `_note` gave, the trials being in the order of their beginnings."""
+
+    def _small_state(self) -> dict:
+        state = {k: v for k, v in self.get_state().items() if k not in _IN_THE_STORE}
+        return state | {"space": self._space_number(self.hyperparameters)}
+
+    def _state_from(self, rows: list[TrialRow]) -> dict:
+        state = self.store.oracle_state()
+        space = self.store.space(state.pop("space"))
+        ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
+        return state | {
+            "ongoing_trials": {},
+            "hyperparameters": {"space": space, "values": {}},
+            "start_order": [row.trial_id for row in rows],
+            "end_order": [row.trial_id for row in ended],
+            "run_times": {r.trial_id: r.failures + (r.status == "COMPLETED") for r in rows},
+            "retry_queue": [],
+            "tried_so_far": [row.digest for row in rows if row.digest],
+            "id_to_hash": {row.trial_id: row.digest for row in rows},
+        }
+
+    def _display_state(self) -> dict:
+        return {"display": self._display.get_state()}
+
+    def _space_number(self, hyperparameters) -> int:
+        # A space only ever grows, so its length tells whether it is the one written last.
+        key = (id(hyperparameters), len(hyperparameters.space))
+        if self._space_numbers.get("of") != key:
+            number = self.store.space_number(hyperparameters.get_config()["space"])
+            self._space_numbers = {"of": key, "is": number}
+        return self._space_numbers["is"]
+
+    def _row(self, trial) -> TrialRow:
+        trial_id = trial.trial_id
+        return TrialRow(
+            trial_id=trial_id,
+            number=self._numbers.setdefault(trial_id, len(self._numbers)),
+            status=trial.status,
+            space=self._space_number(trial.hyperparameters),
+            hyperparameters=trial.hyperparameters.values,
+            score=trial.score,
+            best_epoch=None if trial.score is None else trial.best_step,
+            metrics=trial.metrics.get_config(),
+            digest=self._id_to_hash[trial_id],
+            ended=self._ends.get(trial_id),
+            failures=self._run_times[trial_id] - (trial.status == "COMPLETED"),
+            note=self._note(trial_id),
+        )
+
+
+def _as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> keras_tuner.engine.trial.Trial:
+    """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters._hps.update({name: list(hps) for name, hps in blank._hps.items()})
+    hyperparameters._space = list(blank._space)
+    hyperparameters.values = dict(row.hyperparameters)
+    trial = trial_module.Trial(hyperparameters, row.trial_id, row.status, row.message or None)
+    trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)
+    trial.score, trial.best_step = row.score, row.best_epoch or 0
+    return trial

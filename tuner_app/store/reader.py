@@ -1,0 +1,134 @@
+"""What can be asked of a project directory without changing it, also while a search runs there.
+
+>>> import tempfile
+>>> holds_search(tempfile.mkdtemp())
+False
+"""
+
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tuner_app.errors import UserError
+from tuner_app.store import schema, trial_row
+from tuner_app.store.json_text import from_text
+from tuner_app.store.trial_row import TrialRow
+
+# Metrics by (execution, epoch), both from 0, in order.
+History = dict[tuple[int, int], dict[str, float]]
+
+
+def holds_search(directory: str | Path) -> bool:
+    """Whether `directory` is the project directory of a search that has begun."""
+    path = Path(directory) / schema.FILE_NAME
+    return path.is_file() and path.stat().st_size > 0
+
+
+class SearchReader:
+    """Reads one search. Use it in `with`; `SearchStore`, which also writes, is one too.
+
+    Raises:
+        UserError: there is no search, or it is not ours to read (see `schema`).
+    """
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        if not self.directory.is_dir():
+            received = "a file" if self.directory.exists() else "nothing there"
+            raise UserError(f"Expected a project directory at {directory}; found {received}.")
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        return schema.connect_for_reading(self.directory / schema.FILE_NAME)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; closing twice is allowed."""
+        self._connection.close()
+
+    def _rows(self, query: str, *parameters: Any) -> list[tuple]:
+        try:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise UserError(f"Can't read {self.directory / schema.FILE_NAME} ({error}).") from None
+        except sqlite3.DatabaseError as error:
+            raise schema.damaged(self.directory / schema.FILE_NAME, error) from None
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """One of the search's facts. Known names: config (what the command line or the caller asked
+        for), objective, budget, space (number of the first search space), epochs, seed."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        return from_text(rows[0][0]) if rows else default
+
+    def trials(self) -> list[TrialRow]:
+        """Every trial, in the order of their beginnings."""
+        rows = self._rows(trial_row.SELECT + " ORDER BY number")
+        return [trial_row.from_columns(columns) for columns in rows]
+
+    def trial(self, trial_id: str) -> TrialRow:
+        """One trial. Raises: KeyError: there is none of that id."""
+        rows = self._rows(trial_row.SELECT + " WHERE trial_id = ?", trial_id)
+        if not rows:
+            raise KeyError(trial_id)
+        return trial_row.from_columns(rows[0])
+
+    def space(self, number: int) -> list[dict]:
+        """A search space: KerasTuner's configuration of each hyperparameter."""
+        return from_text(self._rows("SELECT config FROM spaces WHERE space = ?", number)[0][0])
+
+    def history(self, trial_id: str) -> History:
+        """Every metric of every epoch of a trial's run, without what a later attempt replaced."""
+        starts = self._rows(
+            "SELECT attempt, execution, epoch FROM attempts WHERE trial_id = ? ORDER BY attempt",
+            trial_id,
+        )
+        observations = self._rows(
+            "SELECT attempt, execution, epoch, metric, value FROM epochs WHERE trial_id = ?",
+            trial_id,
+        )
+        history: History = {}
+        for attempt, first_execution, first_epoch in starts:
+            history = {at: m for at, m in history.items() if at < (first_execution, first_epoch)}
+            for of_attempt, execution, epoch, metric, value in observations:
+                if of_attempt == attempt:
+                    found = history.setdefault((execution, epoch), {})
+                    found[metric] = math.nan if value is None else value
+        return dict(sorted(history.items()))
+
+    def attempts(self, trial_id: str) -> list[dict]:
+        """Each run of a trial: attempt, begun, ended (seconds since 1970), outcome, message,
+        traceback."""
+        names = ("attempt", "begun", "ended", "outcome", "message", "traceback")
+        rows = self._rows(
+            f"SELECT {', '.join(names)} FROM attempts WHERE trial_id = ? ORDER BY attempt", trial_id
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def sessions(self) -> list[dict]:
+        """Each process that searched here: session, pid, host, begun, environment (versions)."""
+        names = ("session", "pid", "host", "begun", "environment")
+        rows = self._rows(f"SELECT {', '.join(names)} FROM sessions ORDER BY session")
+        return [dict(zip(names, (*row[:-1], from_text(row[-1])), strict=True)) for row in rows]
+
+    def counts(self) -> list[dict]:
+        """Trials, epochs and seconds by status and mode."""
+        names = ("status", "mode", "trials", "epochs", "seconds")
+        rows = self._rows(f"SELECT {', '.join(names)} FROM counts ORDER BY status, mode")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def oracle_state(self) -> dict:
+        """What the oracle keeps besides the trials."""
+        return {name: from_text(value) for name, value in self._rows("SELECT * FROM oracle")}
+
+    def test_set_entries(self) -> list[dict]:
+        """Each time the test set was opened: opened (seconds since 1970), trial_id, dataset,
+        metrics."""
+        names = ("opened", "trial_id", "dataset", "metrics")
+        rows = self._rows(f"SELECT {', '.join(names)} FROM test_set ORDER BY entry")
+        return [dict(zip(names, (*row[:-1], from_text(row[-1])), strict=True)) for row in rows]

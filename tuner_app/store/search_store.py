@@ -1,0 +1,283 @@
+"""The only code that writes `search.db`: one transaction a change.
+
+>>> import tempfile
+>>> with SearchStore(tempfile.mkdtemp()) as store:
+...     store.set_fact("config", {"max_trials": 3})
+...     store.fact("config")
+{'max_trials': 3}
+"""
+
+import contextlib
+import hashlib
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner_app.errors import UserError
+from tuner_app.store import schema, trial_row
+from tuner_app.store.json_text import to_text
+from tuner_app.store.lock import DirectoryLock
+from tuner_app.store.reader import SearchReader
+from tuner_app.store.trial_row import TrialRow
+
+# What a search leaves in its directory: anything else there belongs to somebody else.
+OUR_FILES = ("search.db", "search.lock", "search.json", "trial_", "tensorboard")
+
+
+class SearchStore(SearchReader):
+    """A search's database, open for writing, with the lock of its directory.
+
+    Creates the directory and the database where there are none.
+
+    Raises:
+        UserError: the directory is a file, can't be written, holds something else or is in use by
+            another process; or its database is not ours to write (see `schema`).
+    """
+
+    def __init__(self, directory: str | Path):
+        directory = Path(directory)
+        refuse_foreign(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"Can't make the project directory {directory} ({error.strerror}). Choose one in a "
+                "folder that you may write to."
+            ) from None
+        self.lock = DirectoryLock.acquire(directory)
+        self._depth = 0
+        self._session: int | None = None
+        self._spaces: dict[str, int] = {}
+        self._oracle: dict[str, str] = {}
+        self._attempts: dict[str, int] = {}
+        try:
+            super().__init__(directory)
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        return schema.connect_for_writing(self.directory / schema.FILE_NAME)
+
+    def close(self) -> None:
+        """Ends the connection and gives the directory up."""
+        super().close()
+        self.lock.release()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes all changes inside it one change: all of them are kept, or none. May be nested."""
+        if not self.lock.held:
+            raise UserError(
+                f"{self.directory} has since been opened by another tuner of this process. Expected "
+                "one tuner a directory: go on with the newer one."
+            )
+        if self._depth:
+            yield
+            return
+        self._execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            # What was remembered of the change was not kept.
+            self._spaces.clear()
+            self._oracle.clear()
+            self._attempts.clear()
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth -= 1
+
+    def _execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, parameters)
+        except sqlite3.OperationalError as error:
+            path = self.directory / schema.FILE_NAME
+            raise UserError(
+                f"Can't write to {path} ({error}). Is there room on the disk?"
+            ) from error
+
+    def begin_session(self, environment: Mapping[str, Any]) -> int:
+        """Notes that this process searches from now on. Returns the session's number, from 1."""
+        with self.transaction():
+            cursor = self._execute(
+                "INSERT INTO sessions (pid, host, begun, environment) VALUES (?, ?, ?, ?)",
+                os.getpid(),
+                socket.gethostname(),
+                time.time(),
+                to_text(dict(environment)),
+            )
+            self._session = cursor.lastrowid
+        return self._session
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Sets one fact of the search to any JSON value."""
+        with self.transaction():
+            self._execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, to_text(value))
+
+    def space_number(self, config: list[dict]) -> int:
+        """The number of a search space, which is stored when it is new."""
+        text = to_text(config)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if digest not in self._spaces:
+            with self.transaction():
+                self._execute(
+                    "INSERT OR IGNORE INTO spaces (digest, config) VALUES (?, ?)", digest, text
+                )
+                found = self._execute("SELECT space FROM spaces WHERE digest = ?", digest)
+                self._spaces[digest] = found.fetchone()[0]
+        return self._spaces[digest]
+
+    def save_trial(self, row: TrialRow) -> None:
+        """Writes the part of a trial that the oracle decides, whether it is new or not."""
+        with self.transaction():
+            self._execute(trial_row.UPSERT, *trial_row.as_parameters(row))
+
+    def set_oracle_state(self, state: Mapping[str, Any]) -> None:
+        """Writes those entries of the oracle's state that differ from the last time."""
+        with self.transaction():
+            for name, value in state.items():
+                text = to_text(value)
+                if self._oracle.get(name) != text:
+                    self._execute("INSERT OR REPLACE INTO oracle VALUES (?, ?)", name, text)
+                    self._oracle[name] = text
+
+    def begin_attempt(self, trial_id: str, execution: int = 0, epoch: int = 0) -> int:
+        """Begins a run of a trial. Returns the attempt's number, from 0.
+
+        An attempt that goes on from a checkpoint says where: what earlier ones reported for that
+        (execution, epoch) and later is replaced.
+        """
+        with self.transaction():
+            attempt = self._execute(
+                "SELECT COUNT(*) FROM attempts WHERE trial_id = ?", trial_id
+            ).fetchone()[0]
+            self._execute(
+                "INSERT INTO attempts (trial_id, attempt, session, execution, epoch, begun) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                *(trial_id, attempt, self._session or 0, execution, epoch, time.time()),
+            )
+            self._execute("UPDATE trials SET message = '' WHERE trial_id = ?", trial_id)
+            self._count_epochs(trial_id)
+            self._attempts[trial_id] = attempt
+        return attempt
+
+    def report_epochs(
+        self, reports: Iterable[tuple[str, int, int, Mapping[str, float], float | None]]
+    ) -> None:
+        """Writes epochs, each (trial_id, execution, epoch, metrics, seconds the trial took so far or
+        None), of one trial or of many, as one change."""
+        with self.transaction():
+            for trial_id, execution, epoch, metrics, seconds in reports:
+                attempt = self._attempt(trial_id)
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (trial_id, attempt, execution, epoch, metric, float(value))
+                        for metric, value in metrics.items()
+                    ],
+                )
+                self._execute(
+                    "UPDATE trials SET epochs = epochs + 1, seconds = COALESCE(?, seconds) "
+                    "WHERE trial_id = ?",
+                    *(seconds, trial_id),
+                )
+
+    def end_attempt(
+        self, trial_id: str, outcome: str, message: str = "", traceback: str = ""
+    ) -> None:
+        """Ends a trial's open attempt: `outcome` as in the schema, `message` the reason in a line."""
+        with self.transaction():
+            self._attempts.pop(trial_id, None)
+            self._execute(
+                "UPDATE attempts SET ended = ?, outcome = ?, message = ?, traceback = ? "
+                "WHERE trial_id = ? AND outcome IS NULL",
+                *(time.time(), outcome, message, traceback, trial_id),
+            )
+            self._execute("UPDATE trials SET message = ? WHERE trial_id = ?", message, trial_id)
+
+    def set_cost(self, trial_id: str, seconds: float, mode: str) -> None:
+        """Notes what a trial cost, in seconds over all its attempts, and how it was trained."""
+        with self.transaction():
+            self._execute(
+                "UPDATE trials SET seconds = ?, mode = ? WHERE trial_id = ?",
+                seconds,
+                mode,
+                trial_id,
+            )
+
+    def open_attempts(self) -> list[str]:
+        """The trials that have an attempt under way, or left open by a process that died."""
+        rows = self._rows("SELECT trial_id FROM attempts WHERE outcome IS NULL")
+        return [trial_id for (trial_id,) in rows]
+
+    def close_dead(self) -> list[str]:
+        """Ends the attempts that a process left open when it died, as KILLED. Returns their trials.
+
+        Only one of the trials that were open can have killed it, so they share the blame: a trial
+        alone is blamed in full, each of K for a K-th.
+        """
+        with self.transaction():
+            dead = self.open_attempts()
+            for trial_id in dead:
+                self.end_attempt(trial_id, "KILLED", "the process died while it ran")
+                self._execute(
+                    "UPDATE trials SET blame = blame + ? WHERE trial_id = ?",
+                    1 / len(dead),
+                    trial_id,
+                )
+        return dead
+
+    def add_test_set_entry(self, trial_id: str, dataset: str, metrics: Mapping[str, float]) -> None:
+        """Notes in the ledger that the test set was opened."""
+        with self.transaction():
+            self._execute(
+                "INSERT INTO test_set (opened, trial_id, dataset, metrics) VALUES (?, ?, ?, ?)",
+                *(time.time(), trial_id, dataset, to_text(dict(metrics))),
+            )
+
+    def _attempt(self, trial_id: str) -> int:
+        if trial_id not in self._attempts:
+            found = self._execute(
+                "SELECT attempt FROM attempts WHERE trial_id = ? AND outcome IS NULL", trial_id
+            ).fetchone()
+            if found is None:
+                raise ValueError(
+                    f"Trial {trial_id} is not running: no epoch can be reported for it."
+                )
+            self._attempts[trial_id] = found[0]
+        return self._attempts[trial_id]
+
+    def _count_epochs(self, trial_id: str) -> None:
+        self._execute(
+            "UPDATE trials SET epochs = ? WHERE trial_id = ?",
+            *(len(self.history(trial_id)), trial_id),
+        )
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Raises `UserError` where `directory` is no place for a search: a file, or somebody else's."""
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UserError(f"Expected a project directory at {directory}; found a file.")
+    if (directory / "oracle.json").exists():
+        raise UserError(
+            f"{directory} holds a search of KerasTuner's own, which is kept in other files. Choose "
+            "another project directory."
+        )
+    if (directory / schema.FILE_NAME).exists():
+        return
+    foreign = [p.name for p in directory.iterdir() if not p.name.startswith(OUR_FILES)]
+    if foreign:
+        raise UserError(
+            f"{directory} belongs to something else (it holds {sorted(foreign)[0]!r}). Expected a "
+            "new or empty directory, or one of an earlier search."
+        )
