@@ -25,6 +25,7 @@ def load(address: Address, limits: Limits) -> Dataset:
     from tuner_app.data.assemble import assemble, in_memory
     from tuner_app.data.preprocessing import standardization
 
+    check(address)
     measurements, targets = load_diabetes(return_X_y=True, scaled=False)
     measurements = measurements.astype("float32")
     parts = carve(len(targets), (VALIDATION_SHARE, TEST_SHARE), seed=limits.seed)

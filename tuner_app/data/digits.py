@@ -30,6 +30,7 @@ def load(address: Address, limits: Limits) -> Dataset:
     from tuner_app.data.assemble import assemble, in_memory
     from tuner_app.data.preprocessing import rescaling
 
+    check(address)
     images, labels = read(limits.cache)
     parts = carve(len(labels), (VALIDATION_SHARE, TEST_SHARE), seed=limits.seed, labels=labels)
     preprocessing = rescaling((8, 8, 1), 0, 16)

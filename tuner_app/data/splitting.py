@@ -22,7 +22,7 @@ def check_classes(what: str, names, counts, *, minimum: int = 3, hint: str = "")
     """Raise `UserError` for a single class, or for a class that can't be in every split."""
     if len(names) < 2:
         found = f"only one class, {str(names[0])!r}" if len(names) else "no class"
-        raise UserError(f"{what} has {found}; at least two are needed to learn from.{hint}")
+        raise UserError(f"{what} has {found}; at least two are needed to learn from.")
     rarest = int(np.argmin(counts))
     fewest = int(counts[rarest])
     if fewest < minimum:
