@@ -1,7 +1,7 @@
 """The optimizers on Keras's JAX backend, in a process of its own: the backend is chosen at import.
 
 The process trains one model with each optimizer, saves, loads and goes on; it prints the weights.
-The same is done here on TensorFlow, from the same start, and the two must agree.
+A second process does the same on TensorFlow, from the same start, and the two must agree.
 """
 
 import json
@@ -52,17 +52,24 @@ print(json.dumps({"backend": keras.backend.backend(), "weights": results}))
 """
 
 
-def trained_on(backend, names):
+def start(backend, names):
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *names],
         env=environment | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    result = json.loads(done.stdout.splitlines()[-1])
+
+
+def weights_of(process, backend):
+    try:
+        output, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors[-2000:]
+    result = json.loads(output.splitlines()[-1])
     assert result["backend"] == backend
     return result["weights"]
 
@@ -74,7 +81,8 @@ def test_jax_and_tensorflow_train_alike():
         if isinstance(c, type) and issubclass(c, optimizers.RuleOptimizer)
     ]
     names.remove("rule_optimizer")
-    jax, tensorflow = trained_on("jax", names), trained_on("tensorflow", names)
+    processes = {backend: start(backend, names) for backend in ("jax", "tensorflow")}
+    jax, tensorflow = (weights_of(process, backend) for backend, process in processes.items())
     assert set(jax) == set(names)
     for name in names:
         # The full matrix is float64 on TensorFlow and float32 on JAX (see the rule).
