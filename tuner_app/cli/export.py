@@ -4,6 +4,8 @@ Beside the model go its hyperparameters as JSON and a Python file, ready to run,
 trains it with this project's optimizers.
 """
 
+import dataclasses
+
 from absl import flags
 
 SUMMARY = "Save the best model, its hyperparameters and its training script."
@@ -15,6 +17,12 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 
 def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
+    from tuner_app import environment
     from tuner_app.results.export import export
+    from tuner_app.store import SearchReader
 
-    return export(arguments[0], flag_values.output) or 0
+    SearchReader(arguments[0]).close()  # a wrong directory is told before TensorFlow is loaded
+    environment.import_quietly()
+    for written in dataclasses.astuple(export(arguments[0], flag_values.output)):
+        print(written)
+    return 0
