@@ -18,36 +18,46 @@ def lifted(sites: tuple[Site, ...], representative, pairs, journal: Journal):
         pairs: float32 tensor of shape (n, 2), this lane's numbers, see `lane_scalar.split`.
         journal: where Python's questions are noted.
     """
-    kept = []
     representative = np.asarray(representative, "float64")
+    scalars = [
+        LaneScalar(
+            lambda numbers, i=i: numbers[i],
+            representative,
+            pairs[i, 0],
+            pairs[i, 1],
+            journal,
+            frozenset([i]),
+        )
+        for i in range(len(sites))
+    ]
+    with replaced(sites, scalars):
+        yield
+
+
+@contextlib.contextmanager
+def replaced(sites, values):
+    """While open, each site holds the given value."""
+    kept = []
     try:
-        for i, site in enumerate(sites):
-            scalar = LaneScalar(
-                lambda numbers, i=i: numbers[i],
-                representative,
-                pairs[i, 0],
-                pairs[i, 1],
-                journal,
-                frozenset([i]),
-            )
+        for site, value in zip(sites, values, strict=True):
             # Straight into __dict__: Keras's attribute tracking would see it otherwise.
             attributes = site.owner.__dict__
             kept.append((attributes, site.attribute, attributes[site.attribute]))
-            attributes[site.attribute] = _placed(attributes[site.attribute], site.path, scalar)
+            attributes[site.attribute] = _placed(attributes[site.attribute], site.path, value)
         yield
     finally:
         for attributes, name, value in reversed(kept):
             attributes[name] = value
 
 
-def _placed(container, path, scalar):
-    """A copy of nested tuples, lists and dicts with `scalar` at `path`."""
+def _placed(container, path, value):
+    """A copy of nested tuples, lists and dicts with `value` at `path`."""
     if not path:
-        return scalar
+        return value
     key, *rest = path
     if isinstance(container, dict):
-        return {k: _placed(v, rest, scalar) if k == key else v for k, v in container.items()}
-    items = [_placed(v, rest, scalar) if i == key else v for i, v in enumerate(container)]
+        return {k: _placed(v, rest, value) if k == key else v for k, v in container.items()}
+    items = [_placed(v, rest, value) if i == key else v for i, v in enumerate(container)]
     if isinstance(container, tuple):
         return type(container)(*items) if hasattr(container, "_fields") else tuple(items)
     return items

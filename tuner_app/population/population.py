@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
 from tuner_app.errors import UserError
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.examples import examples

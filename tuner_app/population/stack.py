@@ -1,6 +1,5 @@
 """Lanes of one signature: their state stacked on the device, and the programs that advance it."""
 
-import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -8,15 +7,11 @@ import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population import order, vectorize
-from tuner_app.population.functional import functional_optimizers
-from tuner_app.population.lane_scalar import Journal, register_with_jax, split
-from tuner_app.population.program import Program
-from tuner_app.population.seam import seam
+from tuner_app.population import check, order, vectorize
+from tuner_app.population.errors import CannotStack
+from tuner_app.population.lane_scalar import register_with_jax, split
+from tuner_app.population.programs import Programs, suits_xla
 from tuner_app.population.signature import Description
-
-# Rows evaluated at once where that changes no number.
-_EVALUATION_ROWS = 512
 
 
 @dataclass(eq=False)
@@ -42,6 +37,7 @@ class StackStats:
 
     traces: int = 0
     trace_seconds: float = 0.0
+    check_seconds: float = 0.0
     lane_steps: int = 0
     useful_lane_steps: int = 0
     run_seconds: float = 0.0
@@ -79,11 +75,12 @@ class Stack:
         self.limit, self.steps_per_call, self.native = limit, steps_per_call, native
         self.fixed: tuple[int, ...] = ()  # positions of numbers that can't be lifted
         self.varying: tuple[int, ...] = ()
+        self.checked: set[int] | None = None  # numbers whose lifting was compared with plain Keras
         self.trials: list[Trial | None] = []
         self.waiting: list[Trial] = []
         self.state, self.pairs = None, None
         self.step, self.indices = 0, None
-        self.xla = _suits_xla(model) if jit_compile is None else jit_compile
+        self.xla = suits_xla(model) if jit_compile is None else jit_compile
         self.programs = None
         self.stats = StackStats()
         if vectorize.on_jax():
@@ -167,13 +164,41 @@ class Stack:
             self.trials[lane] = trial
         if lanes:
             self._write(np.array(lanes), coming)
+            refused += self._check(lanes[: check.LANES], coming)
         for trial in coming:
-            trial.model = trial.values = None
+            if trial not in refused:
+                trial.model = trial.values = None
         return refused
+
+    def _check(self, lanes: list[int], coming: list[Trial]) -> list[Trial]:
+        """Compares a few steps of these lanes with plain Keras, if the program is new.
+
+        Returns the trials that need another stack, where numbers newly lifted are at fault.
+        """
+        if self.checked is not None and set(self.varying) <= self.checked:
+            return []
+        started = time.monotonic()
+        try:
+            check.verify(self, lanes, coming[: len(lanes)])
+        except CannotStack:
+            if self.checked is None:
+                raise
+            self.fixed = tuple(sorted({*self.fixed, *(set(self.varying) - self.checked)}))
+            self.varying = tuple(sorted(self.checked))
+            self.programs = None
+            for trial in coming:
+                self.trials[self.trials.index(trial)] = None
+            self._trace([])
+            self._write_pairs()
+            return coming
+        finally:
+            self.stats.check_seconds += time.monotonic() - started
+        self.checked = set(self.varying)
+        return []
 
     def _lift_differences(self, coming):
         mine = self.description.numbers
-        differs = {i for trial in coming for i in np.flatnonzero(trial.numbers != mine)}
+        differs = {int(i) for trial in coming for i in np.flatnonzero(trial.numbers != mine)}
         if differs - set(self.varying):
             self.varying = tuple(sorted(differs | set(self.varying)))
             self.programs = None
@@ -235,8 +260,12 @@ class Stack:
     def _write_pairs(self):
         mine = self.description.numbers
         rows = [mine if trial is None else trial.numbers for trial in self.trials]
+        self.pairs = self.pairs_of(rows)
+
+    def pairs_of(self, rows):
+        """The lifted ones of each lane's numbers, as the programs take them."""
         numbers = np.array([[row[i] for i in self.varying] for row in rows], "float64")
-        self.pairs = vectorize.to_device(split(numbers.reshape(len(rows), len(self.varying))))
+        return vectorize.to_device(split(numbers.reshape(len(rows), len(self.varying))))
 
     # -- programs ------------------------------------------------------------------------------
 
@@ -247,7 +276,7 @@ class Stack:
             self.programs = Programs(self)
             with vectorize.exact_reason():
                 self.programs.trace()
-            constants = {self.varying[i] for i in self.programs.journal.constants}
+            constants = {self.varying[int(i)] for i in self.programs.journal.constants}
             if not constants:
                 break
             # Read as plain floats while tracing: constants of the program, so of the signature.
@@ -350,143 +379,3 @@ class Stack:
 def _initial_metrics(model) -> list[np.ndarray]:
     model.reset_metrics()
     return [np.asarray(keras.ops.convert_to_numpy(v)) for v in model.metrics_variables]
-
-
-class Programs:
-    """A stack's compiled functions."""
-
-    def __init__(self, stack: Stack):
-        self.stack, self.journal = stack, Journal()
-        sites = tuple(stack.description.sites[i] for i in stack.varying)
-        numbers = stack.description.numbers[list(stack.varying)]
-        self.program = Program(stack.model, sites, numbers, stack.train.structure, self.journal)
-        self.held_out = stack.validation and Program(
-            stack.model, sites, numbers, stack.validation.structure, self.journal
-        )
-        self._compile(stack.xla)
-
-    def _compile(self, xla: bool):
-        self.xla = xla
-        self.functions = {
-            "train": vectorize.compiled(self._train, xla, donate=True),
-            "tail": vectorize.compiled(self._tail, xla, donate=True),
-            "close": vectorize.compiled(self._close, xla),
-        }
-
-    def run(self, name, *arguments):
-        try:
-            with self._open():
-                return self.functions[name](*arguments)
-        except Exception as error:
-            if not (self.xla and _refused_by_xla(error)):
-                raise
-        # The stack goes on without XLA, all of it, so that its numbers stay alike.
-        self.stack.xla = False
-        self.stack.stats.notes.append("without XLA: an operation has no XLA kernel")
-        self._compile(False)
-        with self._open():
-            return self.functions[name](*arguments)
-
-    def _open(self):
-        both = contextlib.ExitStack()
-        both.enter_context(seam(self.stack.native))
-        both.enter_context(functional_optimizers())
-        return both
-
-    def trace(self):
-        """Traces the training step without running it, so that the journal is filled."""
-        stack = self.stack
-        lanes, batch = len(stack.trials), stack.batch_size
-        if stack.full_steps:
-            width = min(stack.steps_per_call, stack.full_steps)
-            indices = vectorize.to_device(np.zeros((width, lanes, batch), "int32"))
-            arguments = (indices, vectorize.to_device(np.int32(0)))
-            function = self.functions["train"]
-        else:
-            arguments = (vectorize.to_device(np.zeros((lanes, stack.train.size), "int32")),)
-            function = self.functions["tail"]
-        arguments = (stack.state, stack.pairs, stack.train.leaves, *arguments)
-        with self._open():
-            if vectorize.on_jax():
-                function.trace(*arguments)
-            else:
-                function.get_concrete_function(*arguments)
-
-    def _train(self, state, pairs, leaves, indices, count):
-        def step(i, state):
-            return self._batch(state, pairs, leaves, indices[i])
-
-        return vectorize.repeat(count, step, state)
-
-    def _tail(self, state, pairs, leaves, indices):
-        return self._batch(state, pairs, leaves, indices)
-
-    def _batch(self, state, pairs, leaves, indices):
-        def lane(state, pairs, index):
-            batch = [vectorize.rows(leaf, index) for leaf in leaves]
-            return self.program.train_step(state, pairs, batch)
-
-        return vectorize.over_lanes(lane, (state, pairs, indices), self.stack.native)
-
-    def _close(self, state, pairs, held_out):
-        """The epoch's logs: training metrics so far, and the validation metrics."""
-        native = self.stack.native
-        logs = vectorize.over_lanes(self.program.results, (state["metrics"],), native)
-        if not held_out:
-            return logs
-        lanes = pairs.shape[0]
-        metrics = [
-            keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
-            for a in self.stack.initial_metrics
-        ]
-        size, rows = self.stack.validation.size, self._evaluation_rows()
-
-        def evaluated(metrics, batch):
-            def lane(state, metrics, pairs):
-                return self.held_out.test_step(state, metrics, pairs, batch)
-
-            return vectorize.over_lanes(lane, (state, metrics, pairs), native)
-
-        def step(i, metrics):
-            return evaluated(metrics, [vectorize.span(a, i * rows, rows) for a in held_out])
-
-        metrics = vectorize.repeat(size // rows, step, metrics)
-        if size % rows:
-            metrics = evaluated(metrics, [a[size - size % rows :] for a in held_out])
-        values = vectorize.over_lanes(self.held_out.results, (metrics,), native)
-        return {**logs, **{f"val_{name}": value for name, value in values.items()}}
-
-    def _evaluation_rows(self) -> int:
-        """Rows a step of evaluation: Keras's batch size, or more where no number changes."""
-        size = self.stack.validation.size
-        batch = min(self.stack.batch_size, size)
-        if not _additive_loss(self.stack.model):
-            return batch
-        if size <= _EVALUATION_ROWS:
-            return size
-        divisors = [d for d in range(_EVALUATION_ROWS // 4, _EVALUATION_ROWS + 1) if size % d == 0]
-        return max(divisors, default=_EVALUATION_ROWS)
-
-
-def _suits_xla(model) -> bool:
-    """False for recurrent layers: TensorList operations have no XLA kernel when vectorized."""
-    return not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
-
-
-def _additive_loss(model) -> bool:
-    """Whether every loss is a mean over examples, so batches of any size give the same mean."""
-    losses = model._compile_loss._flat_losses or []
-    return all(loss.loss.reduction == "sum_over_batch_size" for loss in losses)
-
-
-def _refused_by_xla(error) -> bool:
-    if vectorize.on_jax():
-        return False
-    import tensorflow as tf
-
-    refused = (
-        tf.errors.InvalidArgumentError,
-        tf.errors.UnimplementedError,
-        tf.errors.InternalError,
-    )
-    return isinstance(error, refused) and not vectorize.is_out_of_memory(error)

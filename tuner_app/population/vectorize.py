@@ -95,6 +95,15 @@ def to_device(array):
     return tf.constant(array)
 
 
+def copied(array):
+    """The array in memory of its own, where a compiled function may overwrite its arguments."""
+    if on_jax():
+        import jax.numpy as jnp
+
+        return jnp.array(array, copy=True)
+    return array
+
+
 def to_host(array) -> np.ndarray:
     return np.asarray(array)
 
@@ -121,8 +130,6 @@ def exact_reason():
     """Turns a backend's refusal to vectorize or compile into CannotStack with its first line."""
     try:
         yield
-    except CannotStack:
-        raise
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -130,13 +137,28 @@ def exact_reason():
 
 
 def _reason(error) -> str:
+    """The error in one line, without the frames and arguments that backends and Keras add."""
     text = re.sub(r"\x1b\[\d+m", "", str(error))
     operation = re.search(r"No pfor vectorization defined for (\w+)", text)
     if operation:
         return f"TensorFlow can't vectorize the operation {operation[1]}"
-    lines = [line.strip() for line in text.splitlines()]
-    said = [line for line in lines if line and not line.startswith(("in user code", "File "))]
-    return f"{type(error).__name__}: {' '.join(said[:3])[:300]}"
+    layer = re.search(r"Exception encountered when calling (\w+)\.", text)
+    prefix = f"{layer[1]}: " if layer else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    noise = (
+        "in user code",
+        "File ",
+        "Exception encountered",
+        "Arguments received",
+        "•",
+        "For simpl",
+    )
+    own = re.search(r"CannotStack: (.*)", text)
+    if own:
+        return prefix + own[1].strip()
+    said = [line for line in lines if not line.startswith(noise)]
+    kind = "" if isinstance(error, CannotStack) else f"{type(error).__name__}: "
+    return f"{prefix}{kind}{' '.join(said[:3])[:300]}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

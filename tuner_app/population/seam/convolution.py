@@ -92,7 +92,7 @@ def _depthwise(inputs, kernel, strides=1, padding="valid", dilation_rate=1):
 
 def _transposed(inputs, kernel, strides=1, padding="valid", output_padding=None, dilation_rate=1):
     """Zeros between the inputs, then a convolution with the kernel turned around."""
-    size, (filters, channels) = kernel.shape[:-2], kernel.shape[-2:]
+    size, filters = kernel.shape[:-2], kernel.shape[-2]
     n = len(size)
     strides, dilation = _each(strides, n), _each(dilation_rate or 1, n)
     target = compute_conv_transpose_output_shape(

@@ -1,0 +1,207 @@
+"""A new signature, checked once against plain Keras before it is trusted.
+
+A few steps of two lanes are compared with the same steps by the models' own `train_on_batch`, with
+the same examples and random numbers. The numbers that differ by lane are exaggerated for this
+(their second and fourth root, if they lie between 0 and 1), so that a wrong lift shows: a weight
+decay of 1e-5 would change no digit in three steps.
+"""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import tree
+
+from tuner_app.population.errors import CannotStack
+from tuner_app.population.lift import replaced
+from tuner_app.population.order import permutation
+from tuner_app.population.seam import seam
+
+STEPS, LANES = 3, 2
+_RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
+_OUTLIERS = 0.02  # share of a variable's elements that may differ
+_NOISE = 1e-6  # relative perturbation that tells a difference from amplified rounding
+
+
+def exaggerated(numbers: np.ndarray, lane: int) -> np.ndarray:
+    """Numbers for check lane 0 or 1, larger where that keeps them between 0 and 1.
+
+    >>> exaggerated(np.array([0.0001, 0.5, 3.0, -0.2, 0.0]), 0).round(2).tolist()
+    [0.1, 0.84, 6.0, -0.2, 0.0]
+    """
+    root = (0.25, 0.5)[lane]
+    numbers = np.array(numbers, "float64")
+    small = (numbers > 0) & (numbers < 1)
+    numbers[small] = numbers[small] ** root
+    numbers[numbers > 1] = np.ceil(numbers[numbers > 1] * (2.0, 1.5)[lane])
+    return numbers
+
+
+def verify(stack, lanes: list[int], trials: list) -> None:
+    """Checks a stack's program with the trials that were just put into these lanes.
+
+    Raises CannotStack if it computes something else than plain Keras.
+    """
+    numbers = [_check_numbers(stack, trial, lane) for lane, trial in enumerate(trials)]
+    rows = [t.numbers if t else stack.description.numbers for t in stack.trials]
+    for lane, n in zip(lanes, numbers, strict=True):
+        rows[lane] = n
+    chosen = [_first_batches(stack, trial) for trial in trials]
+    steps, width = chosen[0].shape
+    indices = np.zeros((steps, len(stack.trials), width), "int32")
+    for lane, index in zip(lanes, chosen, strict=True):
+        indices[:, lane] = index
+    state = stack.programs.first_steps(stack.state, stack.pairs_of(rows), indices)
+    losses = _mean_losses(stack.model, state)
+    compare(
+        trials,
+        numbers,
+        [[_batch(stack.train, rows) for rows in index] for index in chosen],
+        [float(losses[lane]) for lane in lanes],
+        [[np.asarray(a[lane]) for a in state["trainable"]] for lane in lanes],
+        [trial.values for trial in trials],
+    )
+
+
+def _first_batches(stack, trial) -> np.ndarray:
+    """int32 of shape (steps, batch): full batches of the trial's first epochs."""
+    size = stack.train.size
+    if not stack.full_steps:
+        return permutation(size, trial.seed, trial.epoch)[None]
+    used = stack.full_steps * stack.batch_size
+    epochs = range(trial.epoch, trial.epoch + -(-STEPS // stack.full_steps))
+    orders = [permutation(size, trial.seed, epoch)[:used] for epoch in epochs]
+    return np.concatenate(orders).reshape(-1, stack.batch_size)[:STEPS]
+
+
+def _check_numbers(stack, trial, lane: int) -> np.ndarray:
+    numbers, varying = trial.numbers.copy(), list(stack.varying)
+    numbers[varying] = exaggerated(numbers[varying], lane)
+    # Where the larger numbers would branch differently, the trial's own must do.
+    return numbers if stack.accepts(numbers) else trial.numbers
+
+
+def _mean_losses(model, state) -> np.ndarray:
+    place = {id(v): i for i, v in enumerate(model.metrics_variables)}
+    tracker = model._loss_tracker
+    total, count = (state["metrics"][place[id(v)]] for v in (tracker.total, tracker.count))
+    return np.asarray(total) / np.asarray(count)
+
+
+def compare(trials, numbers, batches, losses, weights, initial) -> None:
+    """Raises CannotStack if two lanes differ from plain Keras.
+
+    Args:
+        trials: the two trials, with their models.
+        numbers: for each, its description's numbers as they were during these steps.
+        batches: for each, a list of STEPS batches (x, y, sample_weight) of arrays.
+        losses: for each, the mean training loss over the steps, from the stack.
+        weights: for each, the trainable values after the steps, from the stack.
+        initial: for each, the values before them (see `Trial.values`).
+    """
+    for trial, n, data, loss, got, start in zip(
+        trials, numbers, batches, losses, weights, initial, strict=True
+    ):
+        want_loss, want = _plain(trial, n, data, start)
+        wrong = _differing(got, want, start["trainable"])
+        if _close(loss, want_loss) and not wrong:
+            continue
+        # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a
+        # tiny perturbation changes as much is no evidence.
+        noisy_loss, noisy = _plain(trial, n, data, _perturbed(start))
+        wrong = [i for i in wrong if not _as_noisy(got[i], want[i], noisy[i])]
+        loss_wrong = not _close(loss, want_loss, 10 * abs(noisy_loss - want_loss))
+        if loss_wrong or wrong:
+            names = [trial.model.trainable_variables[i].path for i in wrong]
+            raise CannotStack(
+                f"after {len(data)} steps it differs from plain Keras"
+                f" (loss {loss:.6g}, plain {want_loss:.6g}"
+                + (f"; weights {', '.join(names[:3])}" if names else "")
+                + ")"
+            )
+
+
+def _close(a, b, allowed=0.0) -> bool:
+    if not np.isfinite(a) or not np.isfinite(b):
+        return np.isfinite(a) == np.isfinite(b)
+    return abs(a - b) <= 1e-4 * max(1.0, abs(b)) + allowed
+
+
+def _differing(got, want, start) -> list[int]:
+    """Positions of the variables whose elements differ by more than rounding."""
+    wrong = []
+    for i, (g, w, s) in enumerate(zip(got, want, start, strict=True)):
+        g, w, s = (np.asarray(a, "float64") for a in (g, w, s))
+        bound = _RELATIVE * np.abs(w - s) + _ABSOLUTE * np.maximum(np.abs(w), 1e-2)
+        bad = ~((np.abs(g - w) <= bound) | (~np.isfinite(g) & ~np.isfinite(w)))
+        if bad.mean() > _OUTLIERS:
+            wrong.append(i)
+    return wrong
+
+
+def _as_noisy(got, want, noisy) -> bool:
+    difference = np.linalg.norm(np.asarray(got, "float64") - want)
+    return difference <= 10 * np.linalg.norm(np.asarray(noisy, "float64") - want)
+
+
+def _perturbed(values: dict) -> dict:
+    rng = np.random.default_rng(0)
+    noisy = [
+        (a * (1 + _NOISE * rng.standard_normal(a.shape))).astype(a.dtype)
+        for a in values["trainable"]
+    ]
+    return {**values, "trainable": noisy}
+
+
+def _plain(trial, numbers, batches, start):
+    """Mean loss and trainable values after plain Keras's steps; the model is left as it was."""
+    model = trial.model
+    variables = {
+        "trainable": model.trainable_variables,
+        "non_trainable": model.non_trainable_variables,
+        "optimizer": model.optimizer.variables,
+    }
+    kept = {p: [np.array(v) for v in vs] for p, vs in variables.items()}
+    losses = []
+    with _numbers_in_place(trial.description, numbers), _eager(model), seam(native=True):
+        _assign(variables, start)
+        for x, y, sample_weight in batches:
+            losses.append(model.train_on_batch(x, y, sample_weight, return_dict=True)["loss"])
+            model.reset_metrics()
+        found = [np.array(v) for v in model.trainable_variables]
+        _assign(variables, kept)
+    return float(np.mean([float(loss) for loss in losses])), found
+
+
+def _assign(variables, values):
+    for part, vs in variables.items():
+        for variable, value in zip(vs, values[part], strict=True):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def _eager(model):
+    """Plain Keras without compiling, on TensorFlow (on JAX each operation would compile)."""
+    kept = model.run_eagerly
+    model.run_eagerly = keras.backend.backend() == "tensorflow"
+    try:
+        yield
+    finally:
+        model.run_eagerly = kept
+        # A function that was traced with other numbers must not be used again.
+        model.train_function = None
+
+
+@contextlib.contextmanager
+def _numbers_in_place(description, numbers):
+    """A model's own numbers replaced by these, as plain floats."""
+    changed = np.flatnonzero(description.numbers != numbers)
+    sites = [description.sites[i] for i in changed]
+    with replaced(sites, [float(numbers[i]) for i in changed]):
+        yield
+
+
+def _batch(examples, index) -> tuple:
+    """One batch as NumPy arrays (x, y, sample_weight)."""
+    leaves = [np.asarray(leaf) for leaf in examples.leaves]
+    return tree.map_structure(lambda i: None if i is None else leaves[i][index], examples.structure)

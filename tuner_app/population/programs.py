@@ -1,0 +1,181 @@
+"""A stack's compiled functions: many steps of all lanes, the last batch, and the epoch's close."""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import tree
+
+from tuner_app.population import vectorize
+from tuner_app.population.functional import functional_optimizers
+from tuner_app.population.lane_scalar import Journal
+from tuner_app.population.program import Program
+from tuner_app.population.seam import seam
+
+# Rows evaluated at once where that changes no number.
+_EVALUATION_ROWS = 512
+
+
+class Programs:
+    """A stack's compiled functions."""
+
+    def __init__(self, stack):
+        self.stack, self.journal = stack, Journal()
+        sites = tuple(stack.description.sites[i] for i in stack.varying)
+        numbers = stack.description.numbers[list(stack.varying)]
+        self.program = Program(stack.model, sites, numbers, stack.train.structure, self.journal)
+        self.held_out = stack.validation and Program(
+            stack.model, sites, numbers, stack.validation.structure, self.journal
+        )
+        self._compile(stack.xla)
+
+    def _compile(self, xla: bool):
+        self.xla = xla
+        self.functions = {
+            "train": vectorize.compiled(self._train, xla, donate=True),
+            "tail": vectorize.compiled(self._tail, xla, donate=True),
+            "close": vectorize.compiled(self._close, xla),
+        }
+
+    def run(self, name, *arguments):
+        try:
+            with self._open():
+                return self.functions[name](*arguments)
+        except Exception as error:
+            if not (self.xla and _refused_by_xla(error)):
+                raise
+        # The stack goes on without XLA, all of it, so that its numbers stay alike.
+        self.stack.xla = False
+        self.stack.stats.notes.append("without XLA: an operation has no XLA kernel")
+        self._compile(False)
+        with self._open():
+            return self.functions[name](*arguments)
+
+    def _open(self):
+        both = contextlib.ExitStack()
+        both.enter_context(seam(self.stack.native))
+        both.enter_context(functional_optimizers())
+        return both
+
+    def trace(self):
+        """Traces all programs without running them, so that the journal is filled."""
+        stack = self.stack
+        for name, function in self.functions.items():
+            arguments = self._first_arguments(name)
+            if arguments is None:
+                continue
+            with self._open():
+                if vectorize.on_jax():
+                    function.trace(stack.state, stack.pairs, *arguments)
+                else:
+                    function.get_concrete_function(stack.state, stack.pairs, *arguments)
+
+    def _first_arguments(self, name):
+        """Arguments of the shapes that `name` will be called with, or None if it never is."""
+        stack = self.stack
+        lanes, steps, batch = len(stack.trials), stack.full_steps, stack.batch_size
+        remainder = stack.train.size - steps * batch
+        if name == "close":
+            return (stack.validation.leaves if stack.validation else [],)
+        if name == "tail":
+            index = np.zeros((lanes, remainder), "int32")
+            return (stack.train.leaves, vectorize.to_device(index)) if remainder else None
+        indices = np.zeros((min(stack.steps_per_call, steps), lanes, batch), "int32")
+        arguments = (stack.train.leaves, vectorize.to_device(indices))
+        return (*arguments, vectorize.to_device(np.int32(0))) if steps else None
+
+    def first_steps(self, state, pairs, indices):
+        """The state after the batches `indices` (steps, lanes, batch); `state` stays valid."""
+        stack = self.stack
+        state = tree.map_structure(vectorize.copied, state)
+        if not stack.full_steps:
+            index = vectorize.to_device(indices[0])
+            return self.run("tail", state, pairs, stack.train.leaves, index)
+        width = min(stack.steps_per_call, stack.full_steps)
+        for start in range(0, len(indices), width):
+            part = indices[start : start + width]
+            padded = np.zeros((width, *indices.shape[1:]), "int32")
+            padded[: len(part)] = part
+            count = vectorize.to_device(np.int32(len(part)))
+            chunk = vectorize.to_device(padded)
+            state = self.run("train", state, pairs, stack.train.leaves, chunk, count)
+        return state
+
+    def _train(self, state, pairs, leaves, indices, count):
+        def step(i, state):
+            return self._batch(state, pairs, leaves, indices[i])
+
+        return vectorize.repeat(count, step, state)
+
+    def _tail(self, state, pairs, leaves, indices):
+        return self._batch(state, pairs, leaves, indices)
+
+    def _batch(self, state, pairs, leaves, indices):
+        def lane(state, pairs, index):
+            batch = [vectorize.rows(leaf, index) for leaf in leaves]
+            return self.program.train_step(state, pairs, batch)
+
+        return vectorize.over_lanes(lane, (state, pairs, indices), self.stack.native)
+
+    def _close(self, state, pairs, held_out):
+        """The epoch's logs: training metrics so far, and the validation metrics."""
+        native = self.stack.native
+        logs = vectorize.over_lanes(self.program.results, (state["metrics"],), native)
+        if not held_out:
+            return logs
+        lanes = pairs.shape[0]
+        metrics = [
+            keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
+            for a in self.stack.initial_metrics
+        ]
+        size, rows = self.stack.validation.size, self._evaluation_rows()
+
+        def evaluated(metrics, batch):
+            def lane(state, metrics, pairs):
+                return self.held_out.test_step(state, metrics, pairs, batch)
+
+            return vectorize.over_lanes(lane, (state, metrics, pairs), native)
+
+        def step(i, metrics):
+            return evaluated(metrics, [vectorize.span(a, i * rows, rows) for a in held_out])
+
+        metrics = vectorize.repeat(size // rows, step, metrics)
+        if size % rows:
+            metrics = evaluated(metrics, [a[size - size % rows :] for a in held_out])
+        values = vectorize.over_lanes(self.held_out.results, (metrics,), native)
+        return {**logs, **{f"val_{name}": value for name, value in values.items()}}
+
+    def _evaluation_rows(self) -> int:
+        """Rows a step of evaluation: Keras's batch size, or more where no number changes."""
+        size = self.stack.validation.size
+        batch = min(self.stack.batch_size, size)
+        if not _additive_loss(self.stack.model):
+            return batch
+        if size <= _EVALUATION_ROWS:
+            return size
+        divisors = [d for d in range(_EVALUATION_ROWS // 4, _EVALUATION_ROWS + 1) if size % d == 0]
+        return max(divisors, default=_EVALUATION_ROWS)
+
+
+def suits_xla(model) -> bool:
+    """False for recurrent layers: TensorList operations have no XLA kernel when vectorized."""
+    return not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
+
+
+def _additive_loss(model) -> bool:
+    """Whether every loss is a mean over examples, so batches of any size give the same mean."""
+    losses = model._compile_loss._flat_losses or []
+    return all(loss.loss.reduction == "sum_over_batch_size" for loss in losses)
+
+
+def _refused_by_xla(error) -> bool:
+    if vectorize.on_jax():
+        return False
+    import tensorflow as tf
+
+    refused = (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnimplementedError,
+        tf.errors.InternalError,
+    )
+    return isinstance(error, refused) and not vectorize.is_out_of_memory(error)
