@@ -25,7 +25,7 @@ class SearchSpace(keras_tuner.HyperModel):
     model_class = keras.Model
 
     def __init__(self, spec, optimizers=("adam",), steps=None):
-        super().__init__(name=type(self).__module__.rpartition(".")[2])
+        super().__init__(name=type(self).__module__.rpartition(".")[2].strip("_"))
         if spec.kind not in self.kinds:
             raise UserError(
                 f"Space {self.name!r} is for {' and '.join(self.kinds)} data, but {spec.name!r} is "

@@ -7,8 +7,6 @@ numbers alone can be trained together.
 
 from dataclasses import dataclass
 
-import keras
-
 from tuner_app import optimizers as rules
 from tuner_app.regularization import (
     L1L2,
@@ -19,6 +17,7 @@ from tuner_app.regularization import (
     RandomRotation,
     RandomShift,
 )
+from tuner_app.schedules import CosineDecay, ExponentialDecay, StepDecay, WarmUp
 
 SCHEDULES = ("constant", "exponential", "cosine", "step", "warm_up")
 
@@ -74,8 +73,8 @@ def schedule(hp, learning_rate, steps):
 
     Hyperparameters: `schedule`; for exponential and step decay `decay_to`, the share of the
     learning rate that is left at the end; for step decay `drops`, in how many equal drops; for
-    warm-up `warm_up_share`, the share of the steps in which the rate rises from 0. Cosine decay and
-    the decay after a warm-up end at 0.
+    warm-up `warm_up_share`, the share of the steps in which the rate rises from nearly 0. Cosine
+    decay, and the decay after a warm-up, end at 0.
 
     Returns:
         `learning_rate` itself when constant, else a Keras `LearningRateSchedule`.
@@ -88,22 +87,17 @@ def schedule(hp, learning_rate, steps):
     with hp.conditional_scope("schedule", ["warm_up"]):
         warm_up_share = hp.Float("warm_up_share", 0.02, 0.3, default=0.1)
 
-    kinds = keras.optimizers.schedules
     if chosen == "exponential":
-        return kinds.ExponentialDecay(learning_rate, steps, decay_to)
+        return ExponentialDecay(learning_rate, steps, decay_to)
     if chosen == "cosine":
-        return kinds.CosineDecay(learning_rate, steps)
+        return CosineDecay(learning_rate, steps)
     if chosen == "step":
         # A drop after each of `drops` equal stretches, the last of them before the end.
         stretch = steps // (drops + 1) or 1
-        return kinds.ExponentialDecay(
-            learning_rate, stretch, decay_to ** (1 / drops), staircase=True
-        )
+        return StepDecay(learning_rate, stretch, decay_to ** (1 / drops))
     if chosen == "warm_up":
-        rising = max(1, round(warm_up_share * steps))
-        return kinds.CosineDecay(
-            0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
-        )
+        rising = round(warm_up_share * steps)
+        return WarmUp(CosineDecay(learning_rate, max(1, steps - rising)), rising)
     return learning_rate
 
 

@@ -108,7 +108,7 @@ def test_schedules_follow_their_equations():
     assert names == {"schedule", "decay_to", "drops"}
 
     warm_up, names = learning_rates(at, schedule="warm_up", warm_up_share=0.1)
-    rising = 0.1 * at / 20
+    rising = 0.1 * (at + 1) / 20
     falling = 0.05 * (1 + np.cos(np.pi * (at - 20) / 180))
     np.testing.assert_allclose(warm_up, np.where(at < 20, rising, falling), atol=1e-8)
     assert names == {"schedule", "warm_up_share"}
