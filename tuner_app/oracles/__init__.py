@@ -14,9 +14,10 @@ from tuner_app.oracles.failure import SearchFailed
 from tuner_app.oracles.grid import GridOracle
 from tuner_app.oracles.hyperband import HyperbandOracle
 from tuner_app.oracles.random import RandomOracle
-from tuner_app.oracles.stored import StoredOracle
+from tuner_app.oracles.stored import ENDED, StoredOracle
 
 __all__ = [
+    "ENDED",
     "BayesianOracle",
     "GridOracle",
     "HyperbandOracle",
@@ -80,8 +81,8 @@ def create(
         if "Could not infer optimization direction" not in str(error):
             raise
         raise UserError(
-            f"Can't tell whether to minimize or maximize {objective!r}. Give the objective with its "
-            f'direction: keras_tuner.Objective({objective!r}, "min").'
+            f"Can't tell whether to minimize or maximize {objective!r}. Expected the name of a "
+            f'Keras metric or loss, or keras_tuner.Objective({objective!r}, "min").'
         ) from None
 
 
@@ -92,9 +93,7 @@ def stored(oracle: keras_tuner.Oracle) -> StoredOracle:
     """
     if not isinstance(oracle, StoredOracle):
         kind = type(oracle)
-        earlier = oracle.__dict__.pop("_ordered_ids", None) if kind in _OURS else None
         oracle.__class__ = _OURS.get(kind) or type(kind.__name__, (StoredOracle, kind), {})
-        if earlier is not None:
-            oracle._restore_notes([])
         oracle.attach(None)
+        oracle._restore_notes([])
     return oracle

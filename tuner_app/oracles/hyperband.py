@@ -10,8 +10,8 @@ NAME = "hyperband"
 class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
     """KerasTuner's Hyperband (Li et al., 2018), in the store.
 
-    A tuner must mind the values "tuner/epochs", "tuner/initial_epoch" and, when a trial goes on from
-    another one's weights, "tuner/trial_id", as `SequentialTuner` does.
+    A tuner must mind the values "tuner/epochs", "tuner/initial_epoch" and, when a trial goes on
+    from another one's weights, "tuner/trial_id", as `SequentialTuner` does.
 
     Args (besides KerasTuner's):
         max_trials: Stop after so many trials, even within a bracket; None: after
@@ -35,6 +35,12 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
                 if any(info["id"] == trial_id for rung in bracket["rounds"] for info in rung)
             )
         return response
+
+    def begin_anew(self) -> None:
+        """Forgets the brackets under way, after a change of `max_epochs` or `factor`."""
+        self._brackets, self._current_iteration = [], 0
+        self._current_bracket = self._get_num_brackets() - 1
+        self._start_new_bracket()
 
     def weights_needed(self) -> set[str]:
         """The trials from whose weights another may still go on."""

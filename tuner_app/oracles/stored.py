@@ -17,7 +17,7 @@ from keras_tuner.src.engine import oracle as oracle_module
 from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
-from tuner_app.oracles.failure import is_excused, reason
+from tuner_app.oracles.failure import SearchFailed, is_excused, reason
 from tuner_app.store import SearchStore, TrialRow
 
 ENDED = ("COMPLETED", "FAILED")
@@ -76,9 +76,12 @@ class StoredOracle(keras_tuner.Oracle):
         if self.store is not None:
             self.store.set_oracle_state(self._small_state())
 
-    def _save_trial(self, trial) -> None:
+    def save_trial(self, trial) -> None:
+        """Writes one trial."""
         if self.store is not None:
             self.store.save_trial(self._row(trial))
+
+    _save_trial = save_trial  # KerasTuner's name for it
 
     def reload(self) -> None:
         """Replaces what is in memory by what the store holds; unfinished trials are queued."""
@@ -111,7 +114,7 @@ class StoredOracle(keras_tuner.Oracle):
                     # It begins anew: KerasTuner would average its result with the failed one's.
                     trial.metrics = metrics_tracking.MetricsTracker()
                     trial.score, trial.best_step, trial.message = None, 0, None
-                    self._save_trial(trial)
+                    self.save_trial(trial)
                 if self.store is not None:
                     self.store.begin_attempt(trial.trial_id)
         return trial
@@ -133,7 +136,7 @@ class StoredOracle(keras_tuner.Oracle):
             self._note_end(trial)
 
     def put_back(self, trial_id: str) -> None:
-        """A running trial was interrupted: it goes to the head of the queue, and no one is blamed."""
+        """A running trial was interrupted: it is the next to run, and nobody is blamed."""
         with self._one_change():
             trial = self.trials[trial_id]
             for tuner_id, ongoing in list(self.ongoing_trials.items()):
@@ -145,7 +148,7 @@ class StoredOracle(keras_tuner.Oracle):
             if trial_id not in self._retry_queue:
                 self._retry_queue.append(trial_id)
             if self.store is not None:
-                self._save_trial(trial)
+                self.save_trial(trial)
                 self.store.end_attempt(
                     trial_id, "INTERRUPTED", "interrupted, waits to be run again"
                 )
@@ -163,8 +166,6 @@ class StoredOracle(keras_tuner.Oracle):
 
     def check_failures(self) -> None:
         """Raises `SearchFailed` when too large a share of the ended trials failed by an error."""
-        from tuner_app.oracles.failure import SearchFailed
-
         least = max(1, self.max_consecutive_failed_trials or 1)
         if self._errors >= least and self._errors > self.max_failed_fraction * len(self.end_order):
             last = next(
@@ -226,7 +227,7 @@ class StoredOracle(keras_tuner.Oracle):
             self._ends[trial_id] = len(self.end_order) - 1
             self._errors += trial.status == "FAILED" and not is_excused(trial.message)
         if self.store is not None:
-            self._save_trial(trial)
+            self.save_trial(trial)
             text = trial.message or ""
             self.store.end_attempt(trial_id, trial.status, reason(text), text)
             self.save()

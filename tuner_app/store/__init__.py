@@ -11,7 +11,7 @@ Writing is the tuners' and oracles' business, through `SearchStore`.
 
 from tuner_app.store.reader import SearchReader, holds_search
 from tuner_app.store.records import TrialRecord
-from tuner_app.store.search_store import SearchStore, refuse_foreign
+from tuner_app.store.search_store import SearchStore, delete_search, refuse_foreign
 from tuner_app.store.trial_row import TrialRow
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SearchStore",
     "TrialRecord",
     "TrialRow",
+    "delete_search",
     "holds_search",
     "refuse_foreign",
 ]

@@ -61,8 +61,8 @@ class SearchReader:
             raise schema.damaged(self.directory / schema.FILE_NAME, error) from None
 
     def fact(self, name: str, default: Any = None) -> Any:
-        """One of the search's facts. Known names: config (what the command line or the caller asked
-        for), objective, budget, space (number of the first search space), epochs, seed."""
+        """One of the search's facts: config (what the caller of the search wants kept with it),
+        objective (name, direction), asked (see `tuners.what_was_asked`), epochs, seed."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
         return from_text(rows[0][0]) if rows else default
 
@@ -115,6 +115,10 @@ class SearchReader:
         names = ("session", "pid", "host", "begun", "environment")
         rows = self._rows(f"SELECT {', '.join(names)} FROM sessions ORDER BY session")
         return [dict(zip(names, (*row[:-1], from_text(row[-1])), strict=True)) for row in rows]
+
+    def last_session(self) -> int:
+        """The number of the last process that searched here; 0 before the first."""
+        return self._rows("SELECT COALESCE(MAX(session), 0) FROM sessions")[0][0]
 
     def counts(self) -> list[dict]:
         """Trials, epochs and seconds by status and mode."""

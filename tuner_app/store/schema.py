@@ -27,8 +27,8 @@ CREATE TABLE sessions (
 CREATE TABLE spaces (
   space INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, config TEXT NOT NULL);
 
--- number, ended: place in the order of beginnings and of ends, from 0. blame: how many deaths of the
--- process are laid at its door (shared among the trials that were open). note: the oracle's own.
+-- number, ended: place in the order of beginnings and of ends, from 0. blame: how many deaths of
+-- the process are laid at its door (shared among the trials that were open). note: the oracle's.
 CREATE TABLE trials (
   trial_id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, ended INTEGER,
   status TEXT NOT NULL, score REAL, best_epoch INTEGER,
@@ -102,7 +102,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
             raise damaged(path, found)
     except sqlite3.OperationalError as error:
         connection.close()
-        raise UserError(f"Can't write to {path} ({error}). Is its folder writable?") from None
+        raise _unwritable(path, error) from None
     except sqlite3.DatabaseError as error:
         connection.close()
         raise damaged(path, error) from None
@@ -158,6 +158,10 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
             f"{SCHEMA_VERSION}). Update tuner_app, or choose another project directory."
         )
     return False
+
+
+def _unwritable(path: Path, error: object) -> UserError:
+    return UserError(f"Can't write to {path} ({error}). Is its folder writable?")
 
 
 def damaged(path: Path, error: object) -> Damaged:

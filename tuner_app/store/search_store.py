@@ -10,6 +10,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import sqlite3
 import time
@@ -20,7 +21,7 @@ from typing import Any
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_row
 from tuner_app.store.json_text import to_text
-from tuner_app.store.lock import DirectoryLock
+from tuner_app.store.lock import FILE_NAME, DirectoryLock
 from tuner_app.store.reader import SearchReader
 from tuner_app.store.trial_row import TrialRow
 
@@ -73,8 +74,8 @@ class SearchStore(SearchReader):
         """Makes all changes inside it one change: all of them are kept, or none. May be nested."""
         if not self.lock.held:
             raise UserError(
-                f"{self.directory} has since been opened by another tuner of this process. Expected "
-                "one tuner a directory: go on with the newer one."
+                f"{self.directory} has since been opened by another tuner of this process. "
+                "Expected one tuner a directory: go on with the newer one."
             )
         if self._depth:
             yield
@@ -172,8 +173,10 @@ class SearchStore(SearchReader):
     def report_epochs(
         self, reports: Iterable[tuple[str, int, int, Mapping[str, float], float | None]]
     ) -> None:
-        """Writes epochs, each (trial_id, execution, epoch, metrics, seconds the trial took so far or
-        None), of one trial or of many, as one change."""
+        """Writes epochs, of one trial or of many, as one change.
+
+        Each is (trial_id, execution, epoch, metrics, seconds the trial took so far or None).
+        """
         with self.transaction():
             for trial_id, execution, epoch, metrics, seconds in reports:
                 attempt = self._attempt(trial_id)
@@ -193,7 +196,7 @@ class SearchStore(SearchReader):
     def end_attempt(
         self, trial_id: str, outcome: str, message: str = "", traceback: str = ""
     ) -> None:
-        """Ends a trial's open attempt: `outcome` as in the schema, `message` the reason in a line."""
+        """Ends a trial's open attempt: `outcome` as in the schema, `message` why, in a line."""
         with self.transaction():
             self._attempts.pop(trial_id, None)
             self._execute(
@@ -262,22 +265,49 @@ class SearchStore(SearchReader):
         )
 
 
-def refuse_foreign(directory: Path) -> None:
-    """Raises `UserError` where `directory` is no place for a search: a file, or somebody else's."""
+def refuse_foreign(directory: str | Path, allow_keras_tuner: bool = False) -> None:
+    """Raises `UserError` where `directory` is no place for a search: a file, or somebody else's.
+
+    Args:
+        allow_keras_tuner: Take a directory of KerasTuner's own for one of ours (to overwrite it).
+    """
+    directory = Path(directory)
     if not directory.exists():
         return
     if not directory.is_dir():
         raise UserError(f"Expected a project directory at {directory}; found a file.")
     if (directory / "oracle.json").exists():
+        if allow_keras_tuner:
+            return
         raise UserError(
             f"{directory} holds a search of KerasTuner's own, which is kept in other files. Choose "
             "another project directory."
         )
     if (directory / schema.FILE_NAME).exists():
         return
-    foreign = [p.name for p in directory.iterdir() if not p.name.startswith(OUR_FILES)]
+    foreign = [path.name for path in directory.iterdir() if not path.name.startswith(OUR_FILES)]
     if foreign:
         raise UserError(
             f"{directory} belongs to something else (it holds {sorted(foreign)[0]!r}). Expected a "
             "new or empty directory, or one of an earlier search."
         )
+
+
+def delete_search(directory: str | Path) -> None:
+    """Deletes a search, ours or one of KerasTuner's own, and nothing else that lies there.
+
+    Raises:
+        UserError: the directory belongs to something else, or another process searches in it.
+    """
+    directory = Path(directory)
+    refuse_foreign(directory, allow_keras_tuner=True)
+    if not directory.exists():
+        return
+    lock = DirectoryLock.acquire(directory)
+    try:
+        for path in directory.iterdir():
+            if path.name == FILE_NAME or not path.name.startswith((*OUR_FILES, "oracle", "tuner")):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finally:
+        lock.release()

@@ -1,0 +1,114 @@
+"""A search's results as text: a table for people, JSON for programs, CSV for spreadsheets."""
+
+import csv
+import io
+import json
+import math
+import shutil
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tuner_app.results.search_results import SearchResults
+from tuner_app.store.json_text import exportable
+
+_LEAST_WIDTH = 80  # characters, where the terminal is narrower or there is none
+
+# A spreadsheet takes a cell that begins so for a formula, and may run it.
+_RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_json(results: SearchResults) -> str:
+    """The stable form for programs.
+
+    An object with `objective` (name, direction) and `trials`, each with rank, trial_id, status,
+    score, hyperparameters, epochs and seconds. Rank and score are null without a score. What is no
+    number (NaN, infinity) is null.
+    """
+    trials = [
+        {
+            "rank": rank,
+            "trial_id": trial.trial_id,
+            "status": trial.status,
+            "score": trial.score,
+            "hyperparameters": trial.hyperparameters,
+            "epochs": trial.epochs,
+            "seconds": round(trial.seconds, 3),
+        }
+        for rank, trial in zip(results.ranks(), results.trials, strict=True)
+    ]
+    goal = {"name": results.objective, "direction": results.direction}
+    whole = exportable({"objective": goal, "trials": trials})
+    return json.dumps(whole, indent=2, allow_nan=False)
+
+
+def as_csv(results: SearchResults) -> str:
+    """One line a trial: rank, trial_id, status, score, epochs, seconds, message, and one column a
+    hyperparameter, empty where it is not active (named `hyperparameter:NAME` where NAME is taken).
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
+    fixed = ["rank", "trial_id", "status", "score", "epochs", "seconds", "message"]
+    names = list(dict.fromkeys(n for trial in results.trials for n in trial.hyperparameters))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        _cell(f"hyperparameter:{name}" if name in fixed and i >= len(fixed) else name)
+        for i, name in enumerate([*fixed, *names])
+    )
+    for rank, trial in zip(results.ranks(), results.trials, strict=True):
+        row = [rank, trial.trial_id, trial.status, trial.score, trial.epochs]
+        row += [round(trial.seconds, 3), trial.message]
+        row += [trial.hyperparameters.get(name) for name in names]
+        writer.writerow(_cell(value) for value in row)
+    return text.getvalue()
+
+
+def as_table(results: SearchResults, width: int | None = None) -> str:
+    """A table of plain text, best trial first.
+
+    Args:
+        width: Its width in characters; None: the terminal's.
+    """
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in ("rank", "trial", "status"):
+        table.add_column(name, no_wrap=True)
+    for name in (results.objective, "epochs", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("hyperparameters", overflow="fold")
+    for rank, trial in zip(results.ranks(), results.trials, strict=True):
+        values = " ".join(f"{k}={_short(v)}" for k, v in trial.hyperparameters.items())
+        notes = f"{values}\n{trial.message}".strip() if trial.message else values
+        cells = [
+            "" if rank is None else str(rank),
+            trial.trial_id,
+            trial.status,
+            "" if trial.score is None else f"{trial.score:.4f}",
+            str(trial.epochs),
+            f"{trial.seconds:.1f}",
+            notes,
+        ]
+        table.add_row(*(Text(cell) for cell in cells))
+    columns = width or max(_LEAST_WIDTH, shutil.get_terminal_size((_LEAST_WIDTH, 24)).columns)
+    text = io.StringIO()
+    Console(file=text, width=columns, color_system=None, force_terminal=False).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    """A value as a spreadsheet may read it.
+
+    >>> _cell("=SUM(A1)"), _cell(-0.5), _cell(float("nan"))
+    ("'=SUM(A1)", -0.5, None)
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str) and value.startswith(_RUN_BY_SPREADSHEETS):
+        return "'" + value
+    return value

@@ -1,0 +1,44 @@
+"""What happened to a run that raised: whether it may be tried again, and how it is told."""
+
+import traceback
+
+from keras_tuner import errors
+
+from tuner_app.oracles.failure import DIVERGED, OUT_OF_MEMORY
+
+
+class DivergedError(Exception):
+    """The loss, or whatever is minimized or maximized, is no number any more."""
+
+
+def status_of(error: Exception) -> str:
+    """INVALID where another run may do better, FAILED where it can't (KerasTuner's words)."""
+    final = isinstance(error, errors.FailedTrialError | errors.FatalError)
+    return "FAILED" if final else "INVALID"
+
+
+def message_of(error: Exception) -> str:
+    """The reason in one line, and below it the traceback.
+
+    >>> message_of(ValueError("units must be positive, received -3")).splitlines()[0]
+    'ValueError: units must be positive, received -3'
+    """
+    text = "".join(traceback.format_exception(error))
+    return f"{_reason(error)}\n\n{text}"
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    first = lines[0] if lines else ""
+    if isinstance(error, DivergedError):
+        return f"{DIVERGED}: {first}"
+    if isinstance(error, MemoryError) or _is_out_of_device_memory(error):
+        return f"{OUT_OF_MEMORY}: {first}".rstrip(": ")
+    if isinstance(error, errors.FailedTrialError) and first:
+        return first  # KerasTuner's "Oversized model: ...", or the user's own words
+    return f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def _is_out_of_device_memory(error: Exception) -> bool:
+    # TensorFlow's ResourceExhaustedError; XLA's on either backend has the code in its text.
+    return type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)

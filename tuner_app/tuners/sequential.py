@@ -1,0 +1,139 @@
+"""Trials one by one, each by Keras's own `fit`."""
+
+import copy
+import hashlib
+import math
+import os
+import time
+from pathlib import Path
+
+import keras
+from keras_tuner.src.engine import tuner_utils
+
+from tuner_app.tuners.base import StoredTuner
+from tuner_app.tuners.failed_run import DivergedError
+
+LONGEST_WAIT = 1.0  # seconds between two questions to an oracle that has nothing to run
+
+
+class SequentialTuner(StoredTuner):
+    """A `keras_tuner.Tuner` that trains one trial after another, as KerasTuner does.
+
+    `search` takes what `model.fit` takes; early stopping is `keras.callbacks.EarlyStopping` among
+    the callbacks. Every epoch's metrics and learning rate go to the store and the observers, the
+    weights of the best epoch to `trial_<id>/checkpoint.weights.h5`. The same seed gives the same
+    hyperparameters and, on a CPU, the same scores; a trial's numbers don't depend on the trials
+    before it. A trial whose loss becomes NaN or infinite ends at that epoch and counts as failed.
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> def build(hp):
+    ...     model = keras.Sequential([keras.layers.Dense(1)])
+    ...     model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    ...     return model
+    >>> from tuner_app import oracles
+    >>> tuner = SequentialTuner(
+    ...     oracles.create("random", "val_loss", max_trials=2, seed=0),
+    ...     build, directory=tempfile.mkdtemp(), project_name="line")
+    >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+    >>> tuner.search(x, 2 * x, epochs=2, validation_data=(x, 2 * x), verbose=0)
+    >>> len(tuner.oracle.trials), tuner.get_best_models()[0].count_params()
+    (2, 2)
+    """
+
+    def _run_trials(self, *fit_args, **fit_kwargs) -> None:
+        wait = 0.0
+        while not self._exhausted:
+            trial = self._open_trial()
+            if trial is None:
+                time.sleep(wait)
+                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+                continue
+            wait = 0.0
+            try:
+                results, error = self.run_trial(trial, *fit_args, **fit_kwargs), None
+            except Exception as raised:
+                results, error = None, raised
+            self._close_trial(trial, results, error)
+
+    def run_trial(self, trial, *args, **kwargs):
+        """Builds and trains a trial's model, `executions_per_trial` times, as in KerasTuner.
+
+        Returns:
+            A list of Keras `History` objects, or of what the hypermodel's `fit` returned.
+        """
+        kwargs = self._with_planned_epochs(trial, kwargs)
+        user_callbacks = list(kwargs.pop("callbacks", None) or [])
+        save_best = _SaveBestEpoch(
+            self.oracle.objective, self._get_checkpoint_fname(trial.trial_id)
+        )
+        results = []
+        for execution in range(self.executions_per_trial):
+            callbacks = self._deepcopy_callbacks(user_callbacks)
+            self._configure_tensorboard_dir(callbacks, trial, execution)
+            callbacks += [
+                tuner_utils.TunerCallback(self, trial),
+                _EpochReporter(self, trial.trial_id, execution),
+                save_best,
+            ]
+            keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
+            results.append(self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs))
+        return results
+
+    def seed_of(self, trial_id: str, execution: int) -> int:
+        """The seed (32 bits) of one execution of a trial: a function of the search's seed, the
+        trial, the execution, and how often the trial failed before, so that a retry differs."""
+        row = self.store.trial(trial_id)
+        text = f"{self.seed} {row.number} {execution} {row.failures}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+    def _with_planned_epochs(self, trial, kwargs: dict) -> dict:
+        """Hyperband says in the trial's values how many epochs it is to train."""
+        values = trial.hyperparameters.values
+        kwargs = copy.copy(kwargs)
+        if "tuner/epochs" in values:
+            kwargs["epochs"] = values["tuner/epochs"]
+            kwargs["initial_epoch"] = values["tuner/initial_epoch"]
+        return kwargs
+
+    def _build_hypermodel(self, hp):
+        model = super()._build_hypermodel(hp)
+        if "tuner/trial_id" in hp.values:  # Hyperband: go on from an earlier trial's weights
+            self._load_weights_of(model, hp.values["tuner/trial_id"])
+        return model
+
+    def _load_weights_of(self, model, trial_id: str) -> None:
+        if not model.built:
+            model.build_from_config(
+                tuner_utils.utils.load_json(self._get_build_config_fname(trial_id))
+            )
+        model.load_weights(self._get_checkpoint_fname(trial_id))
+
+
+class _EpochReporter(keras.callbacks.Callback):
+    """Reports every epoch, with the learning rate, and ends a run that has diverged."""
+
+    def __init__(self, tuner: StoredTuner, trial_id: str, execution: int):
+        super().__init__()
+        self._tuner, self._trial_id, self._execution = tuner, trial_id, execution
+
+    def on_epoch_end(self, epoch, logs=None):
+        metrics = dict(logs or {})
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None:
+            rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
+            metrics.setdefault("learning_rate", float(rate))
+        self._tuner._report_epoch(self._trial_id, self._execution, epoch, metrics)
+        loss = metrics.get("loss")
+        if loss is not None and not math.isfinite(loss):
+            raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
+
+
+class _SaveBestEpoch(tuner_utils.SaveBestEpoch):
+    """KerasTuner's, but whole: a process killed while it writes leaves the earlier weights."""
+
+    def _save_model(self):
+        final = Path(self.filepath)
+        partial = final.with_name(f"partial.{final.name}")  # Keras minds the end of the name
+        self.model.save_weights(partial)
+        os.replace(partial, final)
