@@ -1,7 +1,6 @@
 """Numeric gradients, the check of analytic ones against them, and random search over weights.
 
-The oldest ways to train, kept for what they are good for: a gradient that can be believed because
-it only evaluates the loss, and a baseline that any training must beat.
+A gradient to believe, for it only evaluates the loss; and a baseline that training must beat.
 """
 
 import dataclasses
@@ -137,10 +136,9 @@ def check_model_gradient(
     seed: int = 0,
     tolerance: float | None = None,
 ) -> list[GradientReport]:
-    """Checks the gradient of a model's loss, for every trainable variable.
+    """Checks the gradient of a model's loss, its own penalties included, for every variable.
 
-    The loss includes the model's own penalties. The model runs as in evaluation, so dropout is off
-    and batch normalization uses its moving averages. Its weights are the same afterwards.
+    The model runs as in evaluation (no dropout); its weights are the same afterwards.
 
     Args:
         model: a built model. In float32 the differences are coarse: for a sharp check make its

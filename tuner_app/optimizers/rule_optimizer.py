@@ -161,25 +161,28 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             for name, slot in self.rule.init_slots(ops.zeros(variable.shape, dtype)).items()
         }
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # What all variables share is computed once, and handed on in the learning rate's place.
+        dtypes = {self._compute_dtype(variable) for variable in trainable_variables}
+        values = {dtype: self._step_values(learning_rate, dtype) for dtype in dtypes}
+        super()._backend_update_step(grads, trainable_variables, values)
+
     def update_step(self, gradient, variable, learning_rate):
         """One variable's step, by the rule."""
         dtype = self._compute_dtype(variable)
-        variables = self._slots[self._get_variable_index(variable)]
-        hyperparameters = self._hyperparameter_values(learning_rate, dtype)
-        param = _tensor(variable, dtype)
-        gradient = _tensor(gradient, dtype)
+        if isinstance(learning_rate, dict):
+            hyperparameters, step = learning_rate[dtype]
+        else:
+            hyperparameters, step = self._step_values(learning_rate, dtype)
+        slots = self._slots[self._get_variable_index(variable)]
+        param, gradient = _tensor(variable, dtype), _tensor(gradient, dtype)
         if self.l2 is not None and self._use_weight_decay(variable):
             gradient = gradient + hyperparameters["l2"] * param
-        param, slots = self.rule.update(
-            param,
-            gradient,
-            {name: _tensor(slot, dtype) for name, slot in variables.items()},
-            hyperparameters,
-            ops.cast(self.iterations + 1, dtype),
-        )
+        values = {name: _tensor(slot, dtype) for name, slot in slots.items()}
+        param, values = self.rule.update(param, gradient, values, hyperparameters, step)
         self.assign(variable, ops.cast(param, variable.dtype))
-        for name, slot in variables.items():
-            self.assign(slot, slots[name])
+        for name, slot in slots.items():
+            self.assign(slot, values[name])
 
     def eval_param(self, variable):
         """The value of `variable` with which the model is to be evaluated and served."""
@@ -190,7 +193,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         param = self.rule.eval_param(
             _tensor(variable, dtype),
             {name: _tensor(slot, dtype) for name, slot in slots.items()},
-            self._hyperparameter_values(self.learning_rate, dtype),
+            self._step_values(self.learning_rate, dtype)[0],
         )
         return ops.cast(param, variable.dtype)
 
@@ -201,9 +204,11 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         dtype = keras.backend.standardize_dtype(variable.dtype)
         return "float32" if dtype in ("float16", "bfloat16") else dtype
 
-    def _hyperparameter_values(self, learning_rate, dtype):
+    def _step_values(self, learning_rate, dtype):
+        """The hyperparameters, and the number of this step from 1, as scalars of dtype."""
         variables = {"learning_rate": learning_rate} | self.hyperparameters
-        return {name: _tensor(variable, dtype) for name, variable in variables.items()}
+        hyperparameters = {name: _tensor(variable, dtype) for name, variable in variables.items()}
+        return hyperparameters, ops.cast(self.iterations + 1, dtype)
 
     def get_config(self):
         """Plain numbers and booleans, from which `from_config` makes an equal optimizer."""
