@@ -39,11 +39,11 @@ def first_free(directory: Path) -> Path:
 
 def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) -> int:
     """`finished`: the trials that are over already when a search is resumed, None for a new one."""
-    from tuner_app.cli.summary import summary
-
     resume = finished is not None
     experiment.check(config, resume=resume)
     environment.import_quietly()
+    from tuner_app.cli.summary import summary
+
     observers = [] if quiet else [_progress(config.epochs, finished or [])]
     try:
         outcome = experiment.run_search(config, observers, resume=resume, say=_say(quiet))
@@ -55,7 +55,10 @@ def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) 
         print(f"\nStopped. {how}", file=sys.stderr)
         return 130
     print(summary(outcome))
-    return 0 if outcome.best is not None else 1
+    if outcome.failure:
+        print(f"tuner-app: {' '.join(outcome.failure.split())}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _progress(epochs: int, finished: list[TrialRecord]):

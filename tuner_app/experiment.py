@@ -1,0 +1,207 @@
+"""A whole search: configuration in, finished project out.
+
+from tuner_app import SearchConfig, run_search
+
+outcome = run_search(SearchConfig(dataset="digits", space="mlp", max_trials=3))
+outcome.best.hyperparameters
+"""
+
+import dataclasses
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import search_spaces
+from tuner_app import data, results
+from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError, unknown
+from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
+
+if TYPE_CHECKING:
+    from tuner_app.results import SearchResults
+    from tuner_app.tuners.observer import Observer
+
+ENDED = ("COMPLETED", "FAILED")
+KEEP_BEST = 10  # trials whose weights stay on disk
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to.
+
+    Attributes:
+        directory: The project directory, where everything is.
+        results: Its trials, best first.
+        device: What trained them, such as "CPU, 2 cores".
+        seconds: Wall-clock seconds of this run (a resume does not count what went before).
+        failure: Why the search has no result, or was given up; "" otherwise.
+    """
+
+    directory: Path
+    results: "SearchResults"
+    device: str
+    seconds: float
+    failure: str = ""
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best completed trial; None when none completed."""
+        first = next(iter(self.results.trials), None)
+        return first if first is not None and first.status == "COMPLETED" else None
+
+
+def check(config: SearchConfig, resume: bool = False) -> None:
+    """Raises the `UserError` that a search would, as far as can be told in a moment: without
+    TensorFlow, and before anything is written."""
+    _check_directory(config.directory, resume)
+    data.check(config.dataset)
+    search_spaces.check(config.space)
+
+
+def stored(directory: str | Path) -> tuple[SearchConfig, list[TrialRecord]]:
+    """What was asked for in a project directory, to be resumed, and the trials that are over.
+
+    Raises:
+        UserError: The directory holds no search, or one that was not begun from a configuration.
+    """
+    with SearchReader(directory) as reader:
+        asked = reader.fact("config")
+        trials = [row.record() for row in reader.trials() if row.status in ENDED]
+    if asked is None:
+        raise UserError(
+            f"{directory} holds a search that was begun by a Python program of its own. Resume it "
+            "with that program."
+        )
+    return SearchConfig.from_dict(asked | {"project": str(directory)}), trials
+
+
+def run_search(
+    config: SearchConfig,
+    observers: "Iterable[Observer]" = (),
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Runs a search to its end, in its project directory.
+
+    Args:
+        config: What to search.
+        observers: Told of every trial and epoch.
+        resume: Go on with the search that the directory holds.
+        say: Is given lines for a person: what the data are and what will be done.
+
+    Raises:
+        UserError: Bad input; nothing has been written.
+        KeyboardInterrupt: The search was stopped; it can be resumed.
+    """
+    began = time.monotonic()
+    _check_directory(config.directory, resume)
+    import keras
+
+    from tuner_app import environment, oracles, tuners
+    from tuner_app.optimizers import EvaluateAtPoint
+    from tuner_app.tracking.images import write_misclassified
+    from tuner_app.tracking.tensorboard import TensorBoard
+    from tuner_app.trial_data import OnDataset
+
+    device = environment.use_device(config.precision)
+    dataset = data.load(config.dataset, seed=config.seed)
+    space = search_spaces.load(
+        config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
+    )
+    objective = _objective(config, space, dataset)
+    oracle = oracles.create(config.oracle, objective, config.max_trials, config.seed, config.epochs)
+
+    directory = config.directory
+    board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
+    tuner = tuners.SequentialTuner(
+        oracle,
+        OnDataset(space, dataset, config.batch_size, config.seed),
+        directory=str(directory.parent),
+        project_name=directory.name,
+        observers=[board, *observers],
+        seed=config.seed,
+        keep_best=KEEP_BEST,
+        config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
+    )
+    for line in (_headline(config, dataset, device), *dataset.notes):
+        say(line)
+
+    callbacks: list[Any] = [EvaluateAtPoint()]
+    if config.patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                oracle.objective.name,
+                mode=oracle.objective.direction,
+                patience=config.patience,
+                restore_best_weights=True,
+            )
+        )
+    failure = ""
+    try:
+        tuner.search(epochs=config.epochs, callbacks=callbacks, verbose=0)
+        best = oracle.get_best_trials(1)[0]
+        with warnings.catch_warnings():
+            # The saved weights come with an optimizer's state, which nobody needs here.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            model = tuner.get_best_models(1)[0]
+        write_misclassified(directory, best.trial_id, model, dataset.spec, dataset.validation)
+    except tuners.SearchFailed as error:
+        failure = str(error)
+    finally:
+        tuner.close()
+    return Outcome(directory, results.read(directory), device, time.monotonic() - began, failure)
+
+
+def _steps(config: SearchConfig, examples: int | None) -> int | None:
+    """Training steps of a whole trial, None for a stream of unknown length."""
+    return None if examples is None else config.epochs * -(-examples // config.batch_size)
+
+
+def _headline(config: SearchConfig, dataset: data.Dataset, device: str) -> str:
+    sizes = ", ".join(
+        f"{split} {'streamed' if size is None else f'{size:,}'}"
+        for split, size in dataset.spec.sizes.items()
+    )
+    return (
+        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.max_trials} trials "
+        f"of at most {config.epochs} epochs on {device}. In {config.directory}."
+    )
+
+
+def _objective(config: SearchConfig, space: Any, dataset: data.Dataset) -> Any:
+    """The objective as an oracle takes it. A metric that the models do not have is refused."""
+    import keras_tuner
+
+    from tuner_app.trial_data import metric_names
+
+    default = "val_accuracy" if dataset.spec.task == "classification" else "val_loss"
+    name, _, direction = (config.objective or default).partition(":")
+    # The spaces that come with the project always have the default.
+    if config.objective or config.space.endswith(".py") or ".py:" in config.space:
+        known = metric_names(space, dataset)
+        if known and name not in known:
+            raise unknown("objective", name, known)
+    return keras_tuner.Objective(name, direction) if direction else name
+
+
+def _check_directory(directory: Path, resume: bool) -> None:
+    refuse_foreign(directory)
+    if not resume and holds_search(directory):
+        raise UserError(
+            f"{directory} holds a search already. Go on with it: tuner-app resume {directory}; or "
+            "choose another --project."
+        )
+    nearest = directory.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UserError(
+            f"{directory} can't be made: {nearest} is a file. Choose another --project."
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{directory} can't be written to. Choose another --project.")

@@ -1,0 +1,58 @@
+"""The data as each trial sees them: the same, in the same order, whatever was trained before."""
+
+import keras
+import keras_tuner
+
+from tuner_app.data import Dataset
+
+
+class OnDataset(keras_tuner.HyperModel):
+    """A search space whose models are trained on a data set.
+
+    Each trial gets batches of its own: their order is a function of the seed and the trial's epoch,
+    not of how many epochs other trials have taken from the same pipeline.
+
+    Args:
+        space: The space; its `fit`, where it has one of its own, is called with the batches.
+        dataset: The data. `test` is not touched.
+        batch_size: Examples in one training step.
+        seed: Fixes the order of the training examples.
+    """
+
+    def __init__(
+        self, space: keras_tuner.HyperModel, dataset: Dataset, batch_size: int, seed: int
+    ) -> None:
+        super().__init__(name=space.name, tunable=space.tunable)
+        self.space, self.dataset = space, dataset
+        self.batch_size, self.seed = batch_size, seed
+
+    def build(self, hp):
+        return self.space.build(hp)
+
+    def declare_hyperparameters(self, hp):
+        return self.space.declare_hyperparameters(hp)
+
+    def fit(self, hp, model, *args, **kwargs):
+        batches = self.dataset.train.batches(
+            self.batch_size, shuffle_seed=self.seed, first_epoch=kwargs.get("initial_epoch", 0)
+        )
+        validation = self.dataset.validation.batches(self.batch_size)
+        # The batches are shuffled already; Keras warns when it is left to its default of True.
+        kwargs.setdefault("shuffle", False)
+        return self.space.fit(hp, model, batches, *args, validation_data=validation, **kwargs)
+
+
+def metric_names(space: keras_tuner.HyperModel, dataset: Dataset) -> list[str]:
+    """The metrics that a trial of `space` reports, such as loss, accuracy, val_loss, val_accuracy.
+
+    Empty where the space's first model can't be built or evaluated: its trials will say why.
+    """
+    try:
+        model = space.build(keras_tuner.HyperParameters())
+        batch = dataset.validation.batches(1).take(1)
+        names = list(model.evaluate(batch, verbose=0, return_dict=True))
+    except Exception:  # whatever a user's space raises
+        return []
+    finally:
+        keras.backend.clear_session()
+    return names + [f"val_{name}" for name in names]
