@@ -30,6 +30,7 @@ _SOURCES = {
     "csv": "csv_file",
     "npz": "npz_file",
     "images": "image_folder",
+    "tfds": "tfds",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def load(address: Address, limits: Limits) -> Dataset:
 
 def _folder(address: Address) -> Folder:
     address.allow("size", place="FOLDER")
-    size = _size(address)
+    size = address.image_size()
     root = address.path
     what = f"Image folder {address.place!r}"
     check_path("Image folder", root, "images:FOLDER with one folder for each class", folder=True)
@@ -129,16 +128,6 @@ def _folder(address: Address) -> Folder:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-
-
-def _size(address: Address) -> tuple[int, int] | None:
-    text = address.options.get("size")
-    if text is None:
-        return None
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None:
-        raise UserError(f"size must be HEIGHTxWIDTH in pixels, like 64x96, got {text!r}.")
-    return int(match[1]), int(match[2])
 
 
 def _header(path: Path) -> tuple[int, int, int]:

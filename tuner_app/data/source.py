@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -47,6 +48,16 @@ class Address:
             return Path(self.place).expanduser()
         except RuntimeError:  # no such user
             return Path(self.place)
+
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width from the option `size`, None without it."""
+        text = self.options.get("size")
+        if text is None:
+            return None
+        match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+        if match is None:
+            raise UserError(f"size must be HEIGHTxWIDTH in pixels, like 64x96, got {text!r}.")
+        return int(match[1]), int(match[2])
 
     def allow(self, *names: str, place: str = "") -> None:
         """Raise `UserError` for an option that the source does not know, or no `place`.
