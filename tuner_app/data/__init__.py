@@ -6,7 +6,7 @@ Examples:
     >>> data.check("csv:wine.csv")
     Traceback (most recent call last):
     ...
-    tuner_app.errors.UserError: Data set 'csv:wine.csv': ...
+    tuner_app.errors.UserError: CSV file 'wine.csv' does not exist; expected csv:FILE?target=COLUMN.
 """
 
 from __future__ import annotations

@@ -38,9 +38,7 @@ class InMemorySplit(Split):
     def batches(self, batch_size, shuffle_seed=None, *, first_epoch=0):
         import tensorflow as tf
 
-        # Constants of the pipeline: nothing is cached because nothing is ever read again.
-        with tf.device("cpu"):
-            features, targets = tf.constant(self._features), tf.constant(self.targets)
+        features, targets = self._tensors
         return indexed_batches(
             self.size,
             lambda rows: (tf.gather(features, rows), tf.gather(targets, rows)),
@@ -48,6 +46,14 @@ class InMemorySplit(Split):
             shuffle_seed,
             first_epoch,
         )
+
+    @cached_property
+    def _tensors(self):
+        # The pipelines' cache: one copy, whose batches every trial gathers.
+        import tensorflow as tf
+
+        with tf.device("cpu"):
+            return tf.constant(self._features), tf.constant(self.targets)
 
     @cached_property
     def _features(self) -> np.ndarray:

@@ -33,7 +33,7 @@ def check(address: Address) -> None:
     address.allow(*SPLITS, "size", "task", "data_dir", place="NAME")
     address.image_size()
     check_task(address.options.get("task"))
-    name, _ = _name(address)
+    name, full_name = _name(address)
     import tensorflow_datasets as tfds
 
     here = any(_folder(address).joinpath(name).rglob("dataset_info.json"))
@@ -49,6 +49,9 @@ def check(address: Address) -> None:
                 "https://www.tensorflow.org/datasets/catalog has all names."
             ) from None
         return
+    config = full_name.partition("/")[2]
+    if config and config not in builder.builder_configs:
+        raise unknown(f"configuration of tfds:{name}", config, builder.builder_configs)
     if not here:
         _check_reachable(address, builder.url_infos)
 
@@ -216,7 +219,7 @@ def _split_names(address: Address, what: str, splits) -> dict[str, str]:
         except Exception:  # TFDS raises many kinds for what it can't parse
             base = re.split(r"[\[+]", split)[0]
             if base not in splits:
-                raise unknown(f"split of {what}", base, splits) from None
+                raise unknown(f"split of tfds:{address.place}", base, splits) from None
             raise UserError(f"{what}: {name}={split!r} is not TFDS's split syntax.") from None
         if not size:
             raise UserError(f"{what}: the split {split!r} has no examples.")
