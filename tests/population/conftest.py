@@ -40,13 +40,21 @@ def _train_alone(model, train, validation, batch_size, seed, epochs, class_weigh
                 _take(y, order),
                 batch_size=batch_size,
                 shuffle=False,
-                validation_data=validation,
-                validation_batch_size=batch_size,
                 class_weight=class_weight,
                 verbose=0,
                 **extra,
             )
             logs = {name: values[0] for name, values in found.history.items()}
+            if validation is not None:
+                # Some layers draw random numbers while they evaluate; a stack keeps a trial's for
+                # its training steps.
+                states = [np.array(v.value) for v in model.non_trainable_variables]
+                found = model.evaluate(
+                    *validation, batch_size=batch_size, verbose=0, return_dict=True
+                )
+                logs |= {f"val_{name}": value for name, value in found.items()}
+                for variable, state in zip(model.non_trainable_variables, states, strict=True):
+                    variable.assign(state)
             history.append({name: float(value) for name, value in logs.items()})
     finalize(model.trainable_weights)
     return history, model.get_weights()

@@ -101,7 +101,7 @@ def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:
 
     A generator that was given a seed by the model's author keeps it.
     """
-    non_trainable = _host(model.non_trainable_variables)
+    non_trainable = host(model.non_trainable_variables)
     position = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
     for layer in model._flatten_layers():
         for generator in layer._seed_generators:
@@ -110,11 +110,12 @@ def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:
                 state = [order.layer_seed(seed, i), 0]
                 non_trainable[i] = np.array(state, non_trainable[i].dtype)
     return {
-        "trainable": _host(model.trainable_variables),
+        "trainable": host(model.trainable_variables),
         "non_trainable": non_trainable,
-        "optimizer": _host(model.optimizer.variables),
+        "optimizer": host(model.optimizer.variables),
     }
 
 
-def _host(variables) -> list[np.ndarray]:
+def host(variables) -> list[np.ndarray]:
+    """The variables' values, copied."""
     return [vectorize.to_host(keras.ops.convert_to_numpy(v)) for v in variables]

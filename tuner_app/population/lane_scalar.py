@@ -12,6 +12,7 @@ Python numbers is computed with Knuth's two-sum (The Art of Computer Programming
 it is rounded once.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -255,3 +256,14 @@ for _name in _OPERATIONS:
     setattr(LaneScalar, f"__r{_name}__", _binary(_name, reflected=True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(LaneScalar, f"__{_name}__", _comparison(getattr(operator, _name)))
+
+
+class LaneMath:
+    """The module `math`, whose square root also takes a lane scalar."""
+
+    def __getattr__(self, name):
+        return getattr(math, name)
+
+    @staticmethod
+    def sqrt(x):
+        return x**0.5 if is_lane_scalar(x) else math.sqrt(x)

@@ -157,11 +157,6 @@ class Programs:
         return max(divisors, default=_EVALUATION_ROWS)
 
 
-def suits_xla(model) -> bool:
-    """False for recurrent layers: TensorList operations have no XLA kernel when vectorized."""
-    return not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
-
-
 def _additive_loss(model) -> bool:
     """Whether every loss is a mean over examples, so batches of any size give the same mean."""
     losses = model._compile_loss._flat_losses or []

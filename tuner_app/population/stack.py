@@ -10,7 +10,8 @@ from keras import tree
 from tuner_app.population import check, order, vectorize
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane_scalar import register_with_jax, split
-from tuner_app.population.programs import Programs, suits_xla
+from tuner_app.population.programs import Programs
+from tuner_app.population.seam import recurrence
 from tuner_app.population.signature import Description
 
 
@@ -80,7 +81,7 @@ class Stack:
         self.waiting: list[Trial] = []
         self.state, self.pairs = None, None
         self.step, self.indices = 0, None
-        self.xla = suits_xla(model) if jit_compile is None else jit_compile
+        self.xla = not recurrence.has_long(model) if jit_compile is None else jit_compile
         self.programs = None
         self.stats = StackStats()
         if vectorize.on_jax():
@@ -281,6 +282,8 @@ class Stack:
                 break
             # Read as plain floats while tracing: constants of the program, so of the signature.
             self.fixed = tuple(sorted({*self.fixed, *constants}))
+            labels = sorted({self.description.sites[i].label for i in constants})
+            self.stats.notes.append(f"each value of {', '.join(labels)} has a stack of its own")
             self.varying = tuple(i for i in self.varying if i not in constants)
             self._write_pairs()
         self.stats.traces += 1

@@ -10,6 +10,7 @@ import contextlib
 
 import keras
 
+from tuner_app.population.lane_scalar import LaneMath
 from tuner_app.population.seam import convolution
 
 RANDOM = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
@@ -39,8 +40,16 @@ def seam(native: bool = False):
 def table(native: bool = False) -> list[tuple]:
     """(module or class, name, replacement) for the backend in use."""
     if keras.backend.backend() == "jax":
-        return [] if native else _jax()
-    return _tensorflow_random() if native else [*_tensorflow_random(), *_tensorflow_rest()]
+        return _numbers() if native else [*_numbers(), *_jax()]
+    always = [*_numbers(), *_tensorflow_random()]
+    return always if native else [*always, *_tensorflow_rest()]
+
+
+def _numbers():
+    from keras.src.layers.regularization import gaussian_dropout
+
+    # It takes the square root of its rate in Python.
+    return [(gaussian_dropout, "math", LaneMath())]
 
 
 def _jax():
@@ -63,10 +72,11 @@ def _tensorflow_random():
 
 def _tensorflow_rest():
     import tensorflow as tf
+    from keras.src import backend
     from keras.src.backend.tensorflow import core, nn, numpy
     from keras.src.backend.tensorflow import image as original_image
 
-    from tuner_app.population.seam import condition, elementwise, image
+    from tuner_app.population.seam import condition, elementwise, image, recurrence
 
     crop = keras.layers.RandomCrop
     return [
@@ -74,6 +84,9 @@ def _tensorflow_rest():
         *((original_image, name, getattr(image, name)) for name in IMAGE),
         (tf.image, "resize", image.resize_as_products(tf.image.resize)),
         (core, "cond", condition.cond),
+        (backend, "rnn", recurrence.unrolled(backend.rnn)),
+        (backend, "lstm", recurrence.no_fused_kernel),
+        (backend, "gru", recurrence.no_fused_kernel),
         (numpy, "signbit", elementwise.signbit),
         (crop, "transform_images", image.crop_images(crop.transform_images)),
     ]
