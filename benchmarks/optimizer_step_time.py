@@ -35,6 +35,9 @@ PAIRS = {
     "adadelta": (ours.Adadelta, theirs.Adadelta),
     "adam": (ours.Adam, theirs.Adam),
     "adamw": (ours.AdamW, theirs.AdamW),
+    "amsgrad": (ours.AMSGrad, lambda rate: theirs.Adam(rate, amsgrad=True)),
+    "lion": (ours.Lion, theirs.Lion),
+    "lamb": (ours.Lamb, theirs.Lamb),
 }
 
 # inputs, widths of the hidden layers, steps timed together

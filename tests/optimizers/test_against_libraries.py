@@ -45,6 +45,15 @@ KERAS = {
         optimizers.AdamW(RATE, weight_decay=0.1, epsilon=0.0),
         keras.optimizers.AdamW(RATE, weight_decay=0.1, epsilon=0.0),
     ),
+    "lion": (
+        optimizers.Lion(RATE, weight_decay=0.1),
+        keras.optimizers.Lion(RATE, weight_decay=0.1),
+    ),
+    "amsgrad": (
+        optimizers.AMSGrad(RATE, epsilon=0.0),
+        keras.optimizers.Adam(RATE, amsgrad=True, epsilon=0.0),
+    ),
+    "lamb": (optimizers.Lamb(RATE), keras.optimizers.Lamb(RATE, epsilon=1e-6)),
 }
 
 OPTAX = {
@@ -80,6 +89,11 @@ OPTAX = {
         optimizers.AdamW(RATE, weight_decay=0.1),
         optax.adamw(RATE, weight_decay=0.1),
     ),
+    "lion": (optimizers.Lion(RATE, weight_decay=0.1), optax.lion(RATE, weight_decay=0.1)),
+    "nadam": (optimizers.Nadam(RATE), optax.nadam(RATE)),
+    "radam": (optimizers.RAdam(RATE, beta_2=0.99), optax.radam(RATE, b2=0.99)),
+    "lamb": (optimizers.Lamb(RATE), optax.lamb(RATE)),
+    "adabelief": (optimizers.AdaBelief(RATE), optax.adabelief(RATE)),
 }
 
 

@@ -44,6 +44,12 @@ CASES = {
     "adadelta": {"rho": [0.5, 0.9, 0.99], "epsilon": [1e-6, 1e-4, 1e-2]},
     "adam": {"beta_1": [0.5, 0.8, 0.95], "beta_2": [0.9, 0.99, 0.999], "epsilon": [1e-8, 0.1, 0.0]},
     "adam inside the root": {"epsilon": [1e-8, 1e-4, 1e-2], "epsilon_inside_root": True},
+    "lion": {"beta_1": [0.5, 0.8, 0.95], "beta_2": [0.9, 0.99, 0.999]},
+    "amsgrad": {"beta_1": [0.5, 0.8, 0.95], "beta_2": [0.9, 0.99, 0.999]},
+    "nadam": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-8, 0.1, 0.0]},
+    "radam": {"beta_1": [0.5, 0.8, 0.95], "beta_2": [0.75, 0.9, 0.999]},
+    "lamb": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-8, 0.1, 0.0]},
+    "adabelief": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-8, 1e-6, 1e-16]},
     "adamw averaged": {"weight_decay": [0.0, 0.1, 0.3], "use_ema": True, "ema_momentum": 0.5},
 }
 

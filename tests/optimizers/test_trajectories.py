@@ -68,6 +68,52 @@ def adam(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-8, inside=False, l2=0.0, decay=
     return x - a * decay * x - a * m_hat / root
 
 
+def lion(x, g, s, t, a, b1=0.9, b2=0.99):
+    m = s.get("m", 0)
+    s["m"] = b2 * m + (1 - b2) * g
+    return x - a * np.sign(b1 * m + (1 - b1) * g)
+
+
+def amsgrad(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-8):
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    s["largest"] = np.maximum(s.get("largest", 0), s["v"])
+    root = np.sqrt(s["largest"] / (1 - b2**t))
+    return x - a * s["m"] / (1 - b1**t) / (root + eps)
+
+
+def nadam(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-8):
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    m_hat = b1 * s["m"] / (1 - b1 ** (t + 1)) + (1 - b1) * g / (1 - b1**t)
+    return x - a * m_hat / (np.sqrt(s["v"] / (1 - b2**t)) + eps)
+
+
+def radam(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-8):
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    m_hat, longest = s["m"] / (1 - b1**t), 2 / (1 - b2) - 1
+    rho = longest - 2 * t * b2**t / (1 - b2**t)
+    if rho < 5:
+        return x - a * m_hat
+    r = np.sqrt((rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho))
+    return x - a * r * m_hat / (np.sqrt(s["v"] / (1 - b2**t)) + eps)
+
+
+def lamb(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-6):
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["v"] = b2 * s.get("v", 0) + (1 - b2) * g**2
+    r = s["m"] / (1 - b1**t) / (np.sqrt(s["v"] / (1 - b2**t)) + eps)
+    norms = np.linalg.norm(np.ravel(x)), np.linalg.norm(np.ravel(r))
+    return x - a * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * r
+
+
+def adabelief(x, g, s, t, a, b1=0.9, b2=0.999, eps=1e-16):
+    s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
+    s["s"] = b2 * s.get("s", 0) + (1 - b2) * (g - s["m"]) ** 2 + eps
+    return x - a * s["m"] / (1 - b1**t) / (np.sqrt(s["s"] / (1 - b2**t)) + eps)
+
+
 # optimizer, its arguments, reference, its arguments, learning rate (None: the problem's own)
 METHODS = [
     ("sgd", {}, sgd, {}, None),
@@ -85,6 +131,12 @@ METHODS = [
     ("adam", {"epsilon_inside_root": True}, adam, {"inside": True}, 0.05),
     ("adam", {"l2": 0.1}, adam, {"l2": 0.1}, 0.05),
     ("adamw", {"weight_decay": 0.1}, adam, {"decay": 0.1}, 0.05),
+    ("lion", {}, lion, {}, 0.001),
+    ("amsgrad", {}, amsgrad, {}, 0.05),
+    ("nadam", {}, nadam, {}, 0.05),
+    ("radam", {"beta_2": 0.9}, radam, {"b2": 0.9}, 1e-3),
+    ("lamb", {}, lamb, {}, 0.01),
+    ("adabelief", {}, adabelief, {}, 0.01),
 ]  # fmt: skip
 
 

@@ -1,29 +1,41 @@
 """Optimizers: update rules written once, each a Keras optimizer for any Keras model."""
 
 from tuner_app.errors import unknown
+from tuner_app.optimizers.adabelief import AdaBelief
 from tuner_app.optimizers.adadelta import Adadelta
 from tuner_app.optimizers.adagrad import Adagrad
 from tuner_app.optimizers.adam import Adam
 from tuner_app.optimizers.adamw import AdamW
+from tuner_app.optimizers.amsgrad import AMSGrad
 from tuner_app.optimizers.evaluation_point import EvaluateAtPoint, evaluation_point
 from tuner_app.optimizers.full_matrix_adagrad import FullMatrixAdagrad
+from tuner_app.optimizers.lamb import Lamb
+from tuner_app.optimizers.lion import Lion
 from tuner_app.optimizers.momentum import Momentum
+from tuner_app.optimizers.nadam import Nadam
 from tuner_app.optimizers.nesterov import Nesterov
+from tuner_app.optimizers.radam import RAdam
 from tuner_app.optimizers.rmsprop import RMSprop
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 from tuner_app.optimizers.sgd import SGD
 
 __all__ = [
+    "AMSGrad",
     "SGD",
+    "AdaBelief",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "EvaluateAtPoint",
     "FullMatrixAdagrad",
+    "Lamb",
+    "Lion",
     "Momentum",
+    "Nadam",
     "Nesterov",
+    "RAdam",
     "RMSprop",
     "Range",
     "Rule",
