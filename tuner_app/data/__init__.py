@@ -67,7 +67,7 @@ def load(
         memory=default_limit() if memory_limit is None else memory_limit,
         cache=cache.default_folder() if cache_folder is None else Path(cache_folder),
     )
-    return _source(address).load(address, limits)
+    return _source(spec, address).load(address, limits)
 
 
 def check(spec: str) -> None:
@@ -77,10 +77,15 @@ def check(spec: str) -> None:
     not what only decoding every image or reaching a download would show.
     """
     address = Address.parse(spec)
-    _source(address).check(address)
+    _source(spec, address).check(address)
 
 
-def _source(address: Address) -> ModuleType:
+def _source(spec: str, address: Address) -> ModuleType:
     if address.scheme not in _SOURCES:
+        # A path alone, which is easily meant.
+        for ending, form in {".csv": "csv:{}?target=COLUMN", ".npz": "npz:{}"}.items():
+            if address.scheme.lower().endswith(ending):
+                form = form.format(address.scheme)
+                raise UserError(f"Unknown data set {spec!r}. Did you mean {form!r}?")
         raise unknown("data set", address.scheme, _SOURCES)
     return importlib.import_module(f"tuner_app.data.{_SOURCES[address.scheme]}")

@@ -82,7 +82,7 @@ def fit(
     )
 
 
-_NOTHING = np.zeros((0, 1))
+_NOTHING = np.zeros((0, 0))
 
 
 def notes(fitted: Fitted, missing: Mapping[str, int]) -> list[str]:
