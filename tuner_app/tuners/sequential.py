@@ -1,7 +1,6 @@
 """Trials one by one, each by Keras's own `fit`."""
 
 import copy
-import hashlib
 import math
 import os
 import time
@@ -12,6 +11,7 @@ from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.tuners.base import StoredTuner
 from tuner_app.tuners.failed_run import DivergedError
+from tuner_app.tuners.trial_seed import trial_seed
 
 LONGEST_WAIT = 1.0  # seconds between two questions to an oracle that has nothing to run
 
@@ -81,11 +81,9 @@ class SequentialTuner(StoredTuner):
         return results
 
     def seed_of(self, trial_id: str, execution: int) -> int:
-        """The seed (32 bits) of one execution of a trial: a function of the search's seed, the
-        trial, the execution, and how often the trial failed before, so that a retry differs."""
+        """The seed of one execution of a trial (see `trial_seed`)."""
         row = self.store.trial(trial_id)
-        text = f"{self.seed} {row.number} {execution} {row.failures}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+        return trial_seed(self.seed, row.number, execution, row.failures)
 
     def _with_planned_epochs(self, trial, kwargs: dict) -> dict:
         """Hyperband says in the trial's values how many epochs it is to train."""
