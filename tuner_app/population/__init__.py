@@ -30,5 +30,14 @@ numbers only.
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane import Lane, LaneState
 from tuner_app.population.population import EpochReport, Population, PopulationStats
+from tuner_app.population.readout import Readout
 
-__all__ = ["CannotStack", "EpochReport", "Lane", "LaneState", "Population", "PopulationStats"]
+__all__ = [
+    "CannotStack",
+    "EpochReport",
+    "Lane",
+    "LaneState",
+    "Population",
+    "PopulationStats",
+    "Readout",
+]

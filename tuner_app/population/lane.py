@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tuner_app.population import order, vectorize
+from tuner_app.population.readout import rate_place, weight_places
 
 
 @dataclass(frozen=True)
@@ -57,43 +58,45 @@ class Lane:
         }
         return LaneState(values, trial.seed, trial.epochs, trial.epoch)
 
+    @property
+    def template(self):
+        """A model of the trial's structure. Its weights and numbers are not the trial's; it may
+        be used to hold weights for a moment."""
+        return self._stack.model
+
     def get_weights(self) -> list[np.ndarray]:
-        """The weights in the order of `model.get_weights()`."""
+        """The weights in the order of `model.get_weights()`. For many lanes see `Readout`."""
         values = {part: self._stack.read(self.key, part) for part in ("trainable", "non_trainable")}
-        return [values[part][i] for part, i in self._weight_places()]
+        return [values[part][i] for part, i in weight_places(self._stack.model)]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Replaces the weights, given in the order of `model.get_weights()`."""
-        places = self._weight_places()
+        places = weight_places(self._stack.model)
         if len(weights) != len(places):
             raise ValueError(f"expected {len(places)} arrays, got {len(weights)}")
         for (part, i), array in zip(places, weights, strict=True):
             self._stack.write(self.key, part, i, array)
 
-    def _weight_places(self):
-        model, places = self._stack.model, {}
-        for part in ("trainable", "non_trainable"):
-            for i, variable in enumerate(getattr(model, f"{part}_variables")):
-                places[id(variable)] = (part, i)
-        return [places[id(variable)] for variable in model.weights]
+    def write(self, part: str, i: int, array: np.ndarray) -> None:
+        """Replaces one array of the state: the `i`-th of `part`, as in `LaneState.values`."""
+        self._stack.write(self.key, part, i, array)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate in use. It may be set, unless the optimizer has a schedule."""
-        return float(self._stack.read(self.key, "optimizer")[self._rate_place()])
+        return float(self._stack.read(self.key, "optimizer", self._rate_place())[0])
 
     @learning_rate.setter
     def learning_rate(self, value: float):
-        self._stack.write(self.key, "optimizer", self._rate_place(), np.float32(value))
+        self._stack.write(self.key, "optimizer", self._rate_place(), np.float64(value))
 
     def _rate_place(self) -> int:
-        optimizer = self._stack.model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        rate = inner._learning_rate
-        for i, variable in enumerate(optimizer.variables):
-            if variable is rate:
-                return i
-        raise ValueError("the learning rate follows a schedule and can't be read or set by lane")
+        place = rate_place(self._stack.model.optimizer)
+        if place is None:
+            raise ValueError(
+                "the learning rate follows a schedule and can't be read or set by lane"
+            )
+        return place
 
 
 def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:

@@ -171,6 +171,10 @@ class Population:
         """The trial's lane, to read and set its weights and learning rate between epochs."""
         return Lane(self._where[key], key)
 
+    def stack_of(self, key):
+        """The stack that the trial is in, or waits for."""
+        return self._where[key]
+
     def take_rejected(self) -> dict[object, str]:
         """Trials that turned out not to stack when their program was traced, with the reason.
 

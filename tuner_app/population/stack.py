@@ -128,13 +128,16 @@ class Stack:
         self.trials, self.waiting = [None] * len(self.trials), []
         return trials
 
-    def read(self, key, part: str) -> list[np.ndarray]:
-        """The trial's arrays of one part of the state, copied to the host."""
-        trial = self.trial(key)
-        if trial in self.waiting:
-            return [np.array(a) for a in trial.values[part]]
+    def is_waiting(self, key) -> bool:
+        return any(trial.key == key for trial in self.waiting)
+
+    def read(self, key, part: str, i: int | None = None) -> list[np.ndarray]:
+        """The trial's arrays of one part of the state, or the i-th only, copied to the host."""
+        chosen = slice(None) if i is None else slice(i, i + 1)
+        if self.is_waiting(key):
+            return [np.array(a) for a in self.trial(key).values[part][chosen]]
         lane = self.lane_of(key)
-        return [np.array(a[lane]) for a in self.state[part]]
+        return [np.array(a[lane]) for a in self.state[part][chosen]]
 
     def write(self, key, part: str, i: int, value: np.ndarray) -> None:
         """Replaces the trial's i-th array of one part of the state."""

@@ -1,0 +1,68 @@
+"""All lanes' weights and learning rates, read from the device once and not once a lane."""
+
+import keras
+import numpy as np
+
+from tuner_app.population import vectorize
+
+
+class Readout:
+    """What the lanes of a population hold at this moment, read when first asked for.
+
+    It is a picture of that moment: after the next epoch, or a change of a lane, take another.
+
+    Args:
+        population: a `Population` between two epochs.
+    """
+
+    def __init__(self, population):
+        self._population = population
+        self._columns: dict[tuple[int, str], list[np.ndarray]] = {}
+        self._places: dict[int, list[tuple[str, int]]] = {}
+
+    def weights(self, key) -> list[np.ndarray]:
+        """A trial's weights in the order of `model.get_weights()`, as arrays of their own."""
+        stack = self._population.stack_of(key)
+        if stack.is_waiting(key):
+            return self._population.lane(key).get_weights()
+        if id(stack) not in self._places:
+            self._places[id(stack)] = weight_places(stack.model)
+        lane = stack.lane_of(key)
+        return [np.array(self._column(stack, part)[i][lane]) for part, i in self._places[id(stack)]]
+
+    def learning_rate(self, key) -> float | None:
+        """A trial's learning rate; None where it follows a schedule."""
+        stack = self._population.stack_of(key)
+        place = rate_place(stack.model.optimizer)
+        if place is None:
+            return None
+        if stack.is_waiting(key):
+            return float(stack.read(key, "optimizer")[place])
+        name = (id(stack), "rate")
+        if name not in self._columns:
+            self._columns[name] = vectorize.to_host(stack.state["optimizer"][place])
+        return float(self._columns[name][stack.lane_of(key)])
+
+    def _column(self, stack, part: str) -> list[np.ndarray]:
+        name = (id(stack), part)
+        if name not in self._columns:
+            self._columns[name] = [vectorize.to_host(a) for a in stack.state[part]]
+        return self._columns[name]
+
+
+def weight_places(model) -> list[tuple[str, int]]:
+    """Where each of `model.weights` is in a lane's state: (part, position)."""
+    places = {}
+    for part in ("trainable", "non_trainable"):
+        for i, variable in enumerate(getattr(model, f"{part}_variables")):
+            places[id(variable)] = (part, i)
+    return [places[id(variable)] for variable in model.weights]
+
+
+def rate_place(optimizer) -> int | None:
+    """The position of the learning rate in `optimizer.variables`; None where it is a schedule."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = inner._learning_rate
+    if not isinstance(rate, keras.Variable):
+        return None
+    return next(i for i, variable in enumerate(optimizer.variables) if variable is rate)
