@@ -58,9 +58,9 @@ class SearchConfig:
         "direction: val_f1:max. Default: val_accuracy for classes, val_loss for numbers.",
     )
     max_trials: int = _field(20, "How many trials to run.")
-    epochs: int = _field(30, "The most epochs that a trial trains.")
+    epochs: int = _field(40, "The most epochs that a trial trains.")
     patience: int = _field(
-        5,
+        10,
         "End a trial after this many epochs without a better objective, and restore its best "
         "weights. 0: no early stopping.",
     )
