@@ -48,7 +48,7 @@ def _train_alone(model, train, validation, batch_size, seed, epochs, class_weigh
             if validation is not None:
                 # Some layers draw random numbers while they evaluate; a stack keeps a trial's for
                 # its training steps.
-                states = [np.array(v.value) for v in model.non_trainable_variables]
+                states = [keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables]
                 found = model.evaluate(
                     *validation, batch_size=batch_size, verbose=0, return_dict=True
                 )

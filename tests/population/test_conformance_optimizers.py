@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-O = keras.optimizers
+K = keras.optimizers
 S = keras.optimizers.schedules
 
 
@@ -28,63 +28,63 @@ class SignDescent(keras.optimizers.Optimizer):
 
 # Name, and the numbers of two lanes.
 OPTIMIZERS = {
-    "sgd": (O.SGD, [{"learning_rate": 0.1}, {"learning_rate": 0.02}]),
+    "sgd": (K.SGD, [{"learning_rate": 0.1}, {"learning_rate": 0.02}]),
     "nesterov": (
-        lambda **k: O.SGD(nesterov=True, global_clipnorm=0.5, **k),
+        lambda **k: K.SGD(nesterov=True, global_clipnorm=0.5, **k),
         [{"momentum": 0.9, "weight_decay": 0.01}, {"momentum": 0.5, "weight_decay": 0.1}],
     ),
     "rmsprop": (
-        lambda **k: O.RMSprop(centered=True, **k),
+        lambda **k: K.RMSprop(centered=True, **k),
         [{"rho": 0.9, "momentum": 0.3}, {"rho": 0.5, "momentum": 0.8}],
     ),
     "adam": (
-        lambda **k: O.Adam(amsgrad=True, clipvalue=0.1, **k),
+        lambda **k: K.Adam(amsgrad=True, clipvalue=0.1, **k),
         [{"beta_1": 0.9, "beta_2": 0.99}, {"beta_1": 0.5, "beta_2": 0.9995}],
     ),
     "adam_average": (
-        lambda **k: O.Adam(use_ema=True, ema_overwrite_frequency=2, **k),
+        lambda **k: K.Adam(use_ema=True, ema_overwrite_frequency=2, **k),
         [{"ema_momentum": 0.9}, {"ema_momentum": 0.3}],
     ),
     "adam_accumulated": (
-        lambda **k: O.Adam(gradient_accumulation_steps=2, clipnorm=0.3, **k),
+        lambda **k: K.Adam(gradient_accumulation_steps=2, clipnorm=0.3, **k),
         [{"weight_decay": 0.1}, {"weight_decay": 0.01}],
     ),
-    "adamw": (O.AdamW, [{"weight_decay": 0.3}, {"weight_decay": 0.004, "epsilon": 1e-3}]),
-    "adadelta": (O.Adadelta, [{"learning_rate": 1.0, "rho": 0.9}, {"rho": 0.6}]),
+    "adamw": (K.AdamW, [{"weight_decay": 0.3}, {"weight_decay": 0.004, "epsilon": 1e-3}]),
+    "adadelta": (K.Adadelta, [{"learning_rate": 1.0, "rho": 0.9}, {"rho": 0.6}]),
     "adagrad": (
-        O.Adagrad,
+        K.Adagrad,
         [{"initial_accumulator_value": 0.1}, {"initial_accumulator_value": 1.0}],
     ),
-    "adamax": (O.Adamax, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
-    "adafactor": (O.Adafactor, [{"beta_2_decay": -0.8}, {"beta_2_decay": -0.5}]),
-    "nadam": (O.Nadam, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
+    "adamax": (K.Adamax, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
+    "adafactor": (K.Adafactor, [{"beta_2_decay": -0.8}, {"beta_2_decay": -0.5}]),
+    "nadam": (K.Nadam, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
     "ftrl": (
-        O.Ftrl,
+        K.Ftrl,
         [{"l1_regularization_strength": 0.01}, {"l1_regularization_strength": 0.001}],
     ),
-    "lion": (O.Lion, [{"beta_1": 0.9, "weight_decay": 0.1}, {"beta_1": 0.7, "weight_decay": 0.4}]),
-    "lamb": (O.Lamb, [{"beta_2": 0.99}, {"beta_2": 0.9}]),
-    "muon": (O.Muon, [{"momentum": 0.9}, {"momentum": 0.6}]),
-    "schedule_free": (O.ScheduleFreeAdamW, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
+    "lion": (K.Lion, [{"beta_1": 0.9, "weight_decay": 0.1}, {"beta_1": 0.7, "weight_decay": 0.4}]),
+    "lamb": (K.Lamb, [{"beta_2": 0.99}, {"beta_2": 0.9}]),
+    "muon": (K.Muon, [{"momentum": 0.9}, {"momentum": 0.6}]),
+    "schedule_free": (K.ScheduleFreeAdamW, [{"beta_1": 0.9}, {"beta_1": 0.6}]),
     "user_subclass": (SignDescent, [{"memory": 0.5}, {"memory": 0.9}]),
     "excluded_from_decay": (lambda **k: _without_bias_decay(**k), [{"weight_decay": 0.3}, {}]),
     "exponential_decay": (
-        lambda rate, **k: O.Adam(S.ExponentialDecay(rate, 2, 0.7)),
+        lambda rate, **k: K.Adam(S.ExponentialDecay(rate, 2, 0.7)),
         [{"rate": 0.01}, {"rate": 0.1}],
     ),
     "cosine_warm_up": (
-        lambda steps, **k: O.SGD(S.CosineDecay(0.01, steps, warmup_target=0.1, warmup_steps=2)),
+        lambda steps, **k: K.SGD(S.CosineDecay(0.01, steps, warmup_target=0.1, warmup_steps=2)),
         [{"steps": 5}, {"steps": 9}],
     ),
     "piecewise": (
-        lambda rate, **k: O.SGD(S.PiecewiseConstantDecay([2, 4], [rate, 0.05, 0.01])),
+        lambda rate, **k: K.SGD(S.PiecewiseConstantDecay([2, 4], [rate, 0.05, 0.01])),
         [{"rate": 0.2}, {"rate": 0.1}],
     ),
 }
 
 
 def _without_bias_decay(**numbers):
-    optimizer = O.AdamW(**numbers)
+    optimizer = K.AdamW(**numbers)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
 

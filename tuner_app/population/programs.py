@@ -158,9 +158,18 @@ class Programs:
 
 
 def _additive_loss(model) -> bool:
-    """Whether every loss is a mean over examples, so batches of any size give the same mean."""
-    losses = model._compile_loss._flat_losses or []
-    return all(loss.loss.reduction == "sum_over_batch_size" for loss in losses)
+    """Whether losses and metrics are sums over examples, so that any batch size gives the same."""
+    known = ("keras.", "tuner_app.")
+    whole_batch = (keras.losses.Dice, keras.losses.Tversky)
+    for entry in model._compile_loss._flat_losses or []:
+        loss = entry.loss
+        function = getattr(loss, "fn", loss)
+        origin = getattr(function, "__module__", None) or type(function).__module__
+        if not origin.startswith(known) or isinstance(loss, whole_batch):
+            return False
+        if loss.reduction != "sum_over_batch_size":
+            return False
+    return all(type(metric).__module__.startswith(known) for metric in model.metrics)
 
 
 def _refused_by_xla(error) -> bool:

@@ -171,7 +171,10 @@ class _Walk:
         if isinstance(value, keras.Variable):
             return ("variable", tuple(value.shape), value.dtype, value.trainable)
         if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
-            return self._array(np.asarray(value))
+            array = keras.ops.convert_to_numpy(value)
+            if array.shape == () and array.dtype.kind == "f":
+                return self._number(float(array), site)  # as Keras's L1 keeps its coefficient
+            return self._array(array)
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
@@ -254,7 +257,9 @@ class _Walk:
         if isinstance(value, keras.initializers.Initializer):
             return ("initializer", self._class(type(value)))
         if isinstance(value, keras.metrics.Metric):
-            return ("metric", self._class(type(value)), self.fixed(value.get_config()))
+            config = value.get_config()
+            config["name"] = re.sub(r"_\d+$", "", config.get("name") or "")
+            return ("metric", self._class(type(value)), self.fixed(config))
         if isinstance(value, keras.Model):
             return (
                 "model",

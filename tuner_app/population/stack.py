@@ -152,11 +152,13 @@ class Stack:
 
     def settle(self) -> list[Trial]:
         """Puts waiting trials into lanes; returns those that need another stack after all."""
-        if self.step or not self.waiting:
+        if self.step:
             return []
         room = self.limit - self.active
         coming = self.waiting[:room]
         if not coming:
+            if self.programs is None and self.active:
+                self._trace([])
             return []
         self._lift_differences(coming)
         self._make_room(len(coming))

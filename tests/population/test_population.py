@@ -1,0 +1,256 @@
+"""Lanes: neighbours, refilling, retiring, compaction, NaN, checkpoints, and what can't stack."""
+
+import keras
+import numpy as np
+import pytest
+
+from tuner_app.errors import UserError
+from tuner_app.population import CannotStack, Population
+
+L = keras.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(22, 5)).astype("float32")
+Y = RNG.integers(0, 3, 22).astype("int32")
+HELD_OUT = (X[:7] + 0.1, Y[:7])
+
+
+def build(rate=0.2, learning_rate=0.01, units=4):
+    model = keras.Sequential(
+        [L.Input((5,)), L.Dense(units, "relu"), L.Dropout(rate), L.BatchNormalization(), L.Dense(3)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(learning_rate), loss, metrics=["accuracy"])
+    return model
+
+
+def seeded(seed, **choice):
+    keras.utils.set_random_seed(seed)
+    return build(**choice)
+
+
+def population(lanes=4, **options):
+    # Without XLA compiling is quicker; one test below runs with it.
+    options = {"jit_compile": False, **options}
+    return Population((X, Y), HELD_OUT, batch_size=8, lanes=lanes, **options)
+
+
+def history(trials, lanes=4, epochs=3, **options):
+    """key to its list of logs, trials admitted as lanes become free."""
+    p, waiting, found = population(lanes, **options), list(trials), {}
+    while waiting or len(p):
+        while waiting and p.free:
+            key = waiting.pop(0)
+            p.admit(key, seeded(key, rate=0.1 + 0.05 * key), seed=key, epochs=epochs)
+        for report in p.run_epoch():
+            found.setdefault(report.key, []).append(report.logs)
+            if report.done:
+                p.retire(report.key)
+    return found, p
+
+
+def assert_same(a, b, tolerance=1e-5):
+    assert len(a) == len(b)
+    for x, y in zip(a, b, strict=True):
+        assert x.keys() == y.keys()
+        for name in x:
+            np.testing.assert_allclose(x[name], y[name], rtol=tolerance, atol=tolerance)
+
+
+def test_results_do_not_depend_on_neighbours_or_on_the_lane():
+    together, p = history([0, 1, 2, 3, 4, 5], lanes=4)
+    assert p.stats.stacks == 1
+    for key in (0, 5):  # 5 took a lane that another trial had left
+        alone, _ = history([key], lanes=1)
+        assert_same(together[key], alone[key])
+
+
+def test_a_refilled_lane_costs_no_trace():
+    found, p = history([0, 1, 2, 3, 4, 5], lanes=2)
+    assert len(found) == 6 and all(len(logs) == 3 for logs in found.values())
+    assert p.stats.traces == 1
+    assert p.stats.useful_share == 1.0
+
+
+def test_with_xla_equals_plain_keras(stacked_equals_plain):
+    stacked_equals_plain(
+        build, [{"rate": 0.2}, {"rate": 0.4}], (X, Y), HELD_OUT, batch_size=8, tolerance=1e-4
+    )
+
+
+def test_steps_per_call_changes_nothing_but_how_often_one_may_look():
+    seen = []
+    p = population(steps_per_call=1)
+    p.admit(1, seeded(1, rate=0.15), seed=1, epochs=3)
+    logs = [r.logs for _ in range(3) for r in p.run_epoch(lambda *at: seen.append(at))]
+    whole, _ = history([1], lanes=1)
+    assert_same(logs, whole[1])
+    assert seen[:2] == [(1, 2), (2, 2)] and len(seen) == 6
+
+
+def test_checkpoint_continues_with_the_same_numbers():
+    whole, _ = history([0, 1], lanes=2)
+    p = population()
+    for key in (0, 1):
+        p.admit(key, seeded(key, rate=0.1 + 0.05 * key), seed=key, epochs=3)
+    first = p.run_epoch()
+    state = p.state_dict()[1]
+    assert state.epoch == 1 and all(isinstance(a, np.ndarray) for a in state.values["optimizer"])
+    q = population()  # another process, other neighbours
+    q.admit(7, seeded(7), seed=7, epochs=2)
+    q.admit(1, seeded(99, rate=0.15), seed=1, epochs=3, state=state)
+    rest = [[r for r in q.run_epoch() if r.key == 1][0] for _ in range(2)]
+    assert [r.epoch for r in rest] == [2, 3] and rest[-1].done
+    logs = [r.logs for r in first if r.key == 1] + [r.logs for r in rest]
+    assert_same(logs, whole[1])
+
+
+def test_a_diverging_lane_leaves_the_others_unchanged():
+    p = population()
+    p.admit(0, seeded(0, rate=0.1), seed=0, epochs=3)
+    p.admit("diverges", seeded(5, learning_rate=1e30), seed=5, epochs=3)
+    logs = {0: [], "diverges": []}
+    for _ in range(3):
+        for report in p.run_epoch():
+            logs[report.key].append(report.logs)
+    assert not np.isfinite(logs["diverges"][-1]["loss"])
+    alone, _ = history([0], lanes=1)
+    assert_same(logs[0], alone[0])
+
+
+def test_compaction_keeps_each_trial_and_drops_idle_lanes():
+    p = population()
+    for key in range(4):
+        p.admit(key, seeded(key, rate=0.1 + 0.05 * key), seed=key, epochs=3)
+    logs = [r.logs for r in p.run_epoch() if r.key == 2]
+    for key in (0, 1, 3):
+        p.retire(key)
+    p.compact()
+    assert p.stats.lanes == 1
+    logs += [r.logs for _ in range(2) for r in p.run_epoch()]
+    whole, _ = history([2], lanes=1)
+    assert_same(logs, whole[2])
+
+
+def test_lane_reads_and_sets_weights_and_learning_rate():
+    p = population()
+    for key in (0, 1):
+        p.admit(key, seeded(key, rate=0.3, learning_rate=0.01), seed=key, epochs=3)
+    p.run_epoch()
+    lane, other = p.lane(0), p.lane(1)
+    assert lane.learning_rate == pytest.approx(0.01)
+    weights = [w + 1 for w in lane.get_weights()]
+    untouched = other.get_weights()
+    lane.set_weights(weights)
+    lane.learning_rate = 0.0
+    for got, want in zip(lane.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(got, want)
+    for got, want in zip(other.get_weights(), untouched, strict=True):
+        np.testing.assert_array_equal(got, want)
+    p.run_epoch()
+    # At a learning rate of zero AdamW leaves the trainable weights; statistics move on.
+    np.testing.assert_array_equal(lane.get_weights()[0], weights[0])
+    assert np.abs(other.get_weights()[0] - untouched[0]).max() > 0
+    model = build()
+    model.set_weights(lane.get_weights())
+
+
+def test_shapes_get_stacks_of_their_own():
+    p = population()
+    for key, units in enumerate((4, 4, 6)):
+        p.admit(key, seeded(key, units=units), seed=key, epochs=1)
+    assert len(p.run_epoch()) == 3
+    assert p.stats.stacks == 2
+
+
+def test_done_trials_must_be_retired():
+    p = population()
+    p.admit(0, seeded(0), seed=0, epochs=1)
+    assert p.run_epoch()[0].done
+    with pytest.raises(RuntimeError, match="retired"):
+        p.run_epoch()
+
+
+class Branching(L.Layer):
+    def __init__(self, strength, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = strength
+
+    def call(self, x):
+        return x * self.strength if self.strength > 0.25 else x
+
+
+class AsConstant(L.Layer):
+    def __init__(self, strength, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = strength
+
+    def call(self, x):
+        return x * float(self.strength)
+
+
+class Deceptive(L.Layer):
+    """Computes something else when it is lifted: the check has to find it."""
+
+    def __init__(self, strength, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = strength
+
+    def call(self, x):
+        return x * (self.strength if type(self.strength) is float else 0.5)
+
+
+def with_layer(layer, strength):
+    model = keras.Sequential([L.Input((5,)), L.Dense(4), layer(strength), L.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("layer", "strengths", "stacks"),
+    [(Branching, (0.1, 0.2, 0.3), 2), (AsConstant, (0.1, 0.2, 0.2), 2)],
+)
+def test_numbers_that_python_looks_at_split_the_stack(layer, strengths, stacks, plain_keras):
+    p = population()
+    for key, strength in enumerate(strengths):
+        keras.utils.set_random_seed(key)
+        p.admit(key, with_layer(layer, strength), seed=key, epochs=1)
+    reports = {r.key: r.logs for r in p.run_epoch()}
+    assert p.stats.stacks == stacks
+    for key, strength in enumerate(strengths):
+        keras.utils.set_random_seed(key)
+        model = with_layer(layer, strength)
+        want, _ = plain_keras(model, (X, Y), HELD_OUT, 8, key, 1)
+        assert_same([reports[key]], want)
+
+
+def test_a_wrong_lift_is_found_and_named():
+    p = population()
+    for key, strength in enumerate((0.1, 0.2)):
+        p.admit(key, with_layer(Deceptive, strength), seed=key, epochs=1)
+    assert p.run_epoch() == []
+    rejected = p.take_rejected()
+    assert rejected.keys() == {0, 1} and len(p) == 0
+    assert all("differs from plain Keras" in reason for reason in rejected.values())
+    with pytest.raises(CannotStack, match="differs from plain Keras"):
+        p.admit(2, with_layer(Deceptive, 0.3), seed=2, epochs=1)
+
+
+class OwnStep(keras.Model):
+    def train_step(self, *arguments):
+        return super().train_step(*arguments)
+
+
+def test_a_custom_train_step_is_refused_by_name():
+    inputs = keras.Input((5,))
+    model = OwnStep(inputs, L.Dense(3)(inputs))
+    model.compile("sgd", "mse")
+    with pytest.raises(CannotStack, match="OwnStep has its own train_step"):
+        population().admit(0, model, seed=0, epochs=1)
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(UserError, match="one same length"):
+        Population((X, Y[:3]))
+    with pytest.raises(UserError, match="lanes must be a whole number above 0, not 0"):
+        Population((X, Y), lanes=0)
