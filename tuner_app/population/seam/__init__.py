@@ -73,10 +73,10 @@ def _tensorflow_random():
 def _tensorflow_rest():
     import tensorflow as tf
     from keras.src import backend
-    from keras.src.backend.tensorflow import core, nn, numpy
+    from keras.src.backend.tensorflow import core, math, nn, numpy
     from keras.src.backend.tensorflow import image as original_image
 
-    from tuner_app.population.seam import condition, elementwise, image, recurrence
+    from tuner_app.population.seam import condition, image, numeric, recurrence
 
     crop = keras.layers.RandomCrop
     return [
@@ -87,6 +87,7 @@ def _tensorflow_rest():
         (backend, "rnn", recurrence.unrolled(backend.rnn)),
         (backend, "lstm", recurrence.no_fused_kernel),
         (backend, "gru", recurrence.no_fused_kernel),
-        (numpy, "signbit", elementwise.signbit),
+        (numpy, "signbit", numeric.signbit),
+        (math, "in_top_k", numeric.in_top_k),
         (crop, "transform_images", image.crop_images(crop.transform_images)),
     ]
