@@ -24,15 +24,17 @@ class AMSGradRule(Rule):
     def update(self, param, grad, slots, hyperparameters, step):
         alpha, epsilon = hyperparameters["learning_rate"], hyperparameters["epsilon"]
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
-        # m ← β₁ m + (1 − β₁) g
-        m = beta_1 * slots["m"] + (1 - beta_1) * grad
-        # v ← β₂ v + (1 − β₂) g²
-        v = beta_2 * slots["v"] + (1 - beta_2) * grad * grad
+        # m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², in Adam's faster form
+        m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (grad * grad - slots["v"])
         # w ← max(w, v)
         w = ops.maximum(slots["w"], v)
-        # x ← x − α m̂ / (√ŵ + ε), with m̂ = m / (1 − β₁ᵗ), ŵ = w / (1 − β₂ᵗ)
-        m_hat, w_hat = m / (1 - beta_1**step), w / (1 - beta_2**step)
-        return param - alpha * m_hat / (ops.sqrt(w_hat) + epsilon), {"m": m, "v": v, "w": w}
+        # x ← x − α m̂ / (√ŵ + ε), with m̂ = m / (1 − β₁ᵗ), ŵ = w / (1 − β₂ᵗ); as in Adam, the
+        # corrections are moved off the tensors
+        root_correction = ops.sqrt(1 - beta_2**step)
+        scale = alpha * root_correction / (1 - beta_1**step)
+        new = param - scale * m / (ops.sqrt(w) + epsilon * root_correction)
+        return new, {"m": m, "v": v, "w": w}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -24,10 +24,9 @@ class LambRule(Rule):
     def update(self, param, grad, slots, hyperparameters, step):
         alpha, epsilon = hyperparameters["learning_rate"], hyperparameters["epsilon"]
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
-        # m ← β₁ m + (1 − β₁) g
-        m = beta_1 * slots["m"] + (1 - beta_1) * grad
-        # v ← β₂ v + (1 − β₂) g²
-        v = beta_2 * slots["v"] + (1 - beta_2) * grad * grad
+        # m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g², in Adam's faster form
+        m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (grad * grad - slots["v"])
         # r = m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
         m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
         r = m_hat / (ops.sqrt(v_hat) + epsilon)
