@@ -27,7 +27,11 @@ def as_plain_keras(model):
         return model
     copy = keras.models.clone_model(model, clone_function=plain_layer)
     # Of keras.Model itself, whatever the class was, and without what it was compiled with.
-    copy = keras.Model(copy.inputs, copy.outputs, name=model.name)
+    if isinstance(model, keras.Sequential):
+        ends = copy.inputs[0], copy.outputs[0]
+    else:
+        ends = copy.input, copy.output
+    copy = keras.Model(*ends, name=model.name)
     copied = [layer for layer in copy.layers if not isinstance(layer, keras.layers.InputLayer)]
     originals = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     for layer, original in zip(copied, originals, strict=True):

@@ -1,0 +1,181 @@
+"""The best model of a search as files: the model, its hyperparameters, a script that trains it."""
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner_app import data
+from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
+from tuner_app.results.training_script import training_script
+from tuner_app.store import SearchReader
+
+WEIGHTS = "checkpoint.weights.h5"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that an export wrote."""
+
+    model: Path
+    hyperparameters: Path
+    script: Path
+
+
+def export(project, output="best.keras"):
+    """Writes the best model of a search, its hyperparameters and a script that trains it again.
+
+    Beside `best.keras` go `best.json` and `best_train.py`. The model takes raw inputs (what the
+    data set holds, before any preprocessing) and gives logits, one a class in the order of
+    `class_names` in the JSON, or numbers in the target's own unit. It is made of Keras's own
+    layers, so it loads with `keras.saving.load_model` where this package is not installed, unless
+    the space was your own and has layers of its own.
+
+    Args:
+        project: The project directory.
+        output: The model's file; its name ends in `.keras`.
+
+    Returns:
+        An `Exported`.
+
+    Raises:
+        UserError: No trial is completed, its weights are missing or do not fit, or the output can't
+            be written. No file is changed.
+    """
+    output = checked(Path(output).expanduser())
+    with SearchReader(project) as reader:
+        config, objective = configuration(reader), reader.fact("objective")
+        trial = best(reader, objective["direction"])
+    weights = Path(project) / f"trial_{trial.trial_id}" / WEIGHTS
+    if not weights.is_file():
+        raise UserError(
+            f"The weights of trial {trial.trial_id} are missing: expected {weights}. Search again "
+            "to have them."
+        )
+    files = Exported(
+        output, output.with_suffix(".json"), output.with_name(f"{output.stem}_train.py")
+    )
+    dataset = data.load(config.dataset, seed=config.seed)
+    model = from_raw(trained(config, dataset.spec, trial, weights), dataset)
+    try:
+        # Renamed when whole, so that an earlier export is not lost to a full disk.
+        beside = output.with_name(f"unfinished.{output.name}")
+        model.save(beside)
+        os.replace(beside, files.model)
+        told = facts(config, objective, trial, dataset.spec)
+        files.hyperparameters.write_text(told, encoding="utf-8")
+        script = training_script(config, objective, trial, files.script.name)
+        files.script.write_text(script, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"Can't write to {output.parent}: {error.strerror or error}.") from None
+    return files
+
+
+def checked(output):
+    """The output's path, known to be a file that can be written."""
+    if output.suffix != ".keras":
+        raise UserError(f"output is {str(output)!r}, expected a name that ends in .keras.")
+    if not output.absolute().parent.is_dir():
+        raise UserError(f"Can't write {output}: there is no folder {output.parent}. Make it first.")
+    if output.is_dir():
+        raise UserError(f"Can't write {output}: it is a folder. Choose another --output.")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise UserError(
+            f"Can't write {output}: its folder is not writable. Choose another --output."
+        )
+    return output
+
+
+def configuration(reader):
+    """What the search was asked for."""
+    asked = reader.fact("config")
+    if asked is None:
+        raise UserError(
+            f"{reader.directory} holds a search that was begun by a Python program of its own, so "
+            "its model and data are not known here. Export from that program."
+        )
+    return SearchConfig.from_dict(asked)
+
+
+def best(reader, direction):
+    """The completed trial with the best score, a `TrialRow`."""
+    completed = [row for row in reader.trials() if row.status == "COMPLETED"]
+    if not completed:
+        raise UserError(
+            f"{reader.directory} has no completed trial yet, so there is no best model to export."
+        )
+    choose = max if direction == "max" else min
+    return choose(completed, key=lambda row: row.score)
+
+
+def trained(config, spec, trial, weights):
+    """The trial's model as it was evaluated, of Keras's own layers, from features to logits."""
+    import keras
+    import keras_tuner
+
+    import search_spaces
+    from tuner_app.optimizers import evaluation_point
+    from tuner_app.regularization.plain import as_plain_keras
+
+    space = search_spaces.load(config.space, spec, config.optimizers)
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.values = dict(trial.hyperparameters)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        model = space.build(hyperparameters)
+        if not model.built:
+            model(keras.ops.zeros((1, *spec.input_shape), dtype=spec.input_dtype))
+        # With its slots: some rules evaluate a model at another point than the one they train.
+        model.optimizer.build(model.trainable_variables)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error"
+            )  # Keras only warns of layers that it finds no weights for
+            model.load_weights(weights)
+    except (ValueError, OSError, UserWarning) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"The weights of trial {trial.trial_id} in {weights} do not fit its model ({first}). "
+            f"Has {config.space} or the data changed since?"
+        ) from None
+    finally:
+        keras.config.set_dtype_policy(policy)
+    with evaluation_point(model):
+        return as_plain_keras(model)
+
+
+def from_raw(model, dataset):
+    """Preprocessing, the model, and the target's own unit, in one model."""
+    import keras
+
+    spec, before = dataset.spec, dataset.preprocessing
+    if before is None:
+        inputs = features = keras.Input(spec.input_shape, dtype=spec.input_dtype, name="features")
+    else:
+        inputs, features = before.input, before.output
+    outputs = model(features)
+    if spec.task == "regression":
+        outputs = keras.layers.Rescaling(
+            spec.target_std, offset=spec.target_mean, dtype="float32", name="target_unit"
+        )(outputs)
+    return keras.Model(inputs, outputs, name="best")
+
+
+def facts(config, objective, trial, spec):
+    """The JSON beside the model: its hyperparameters, and where they come from."""
+    told = {
+        "hyperparameters": trial.hyperparameters,
+        "trial_id": trial.trial_id,
+        "objective": objective,
+        "score": trial.score,
+        "best_epoch": trial.best_epoch,
+        "dataset": config.dataset,
+        "space": config.space,
+        "seed": config.seed,
+        "outputs": "logits" if spec.task == "classification" else "numbers",
+        "class_names": spec.class_names,
+    }
+    return json.dumps(told, indent=2, allow_nan=False) + "\n"
