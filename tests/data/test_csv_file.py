@@ -19,8 +19,8 @@ def test_iris_is_found_to_be_three_classes(iris):
     dataset = data.load(f"csv:{iris}?target=species", seed=2)
     assert dataset.spec.task == "classification" and dataset.spec.kind == "tabular"
     assert dataset.spec.class_names == ("0", "1", "2")
-    assert dataset.spec.sizes == {"train": 102, "validation": 24, "test": 24}
-    assert np.bincount(dataset.train.arrays()[1]).tolist() == [34, 34, 34]
+    assert dataset.spec.sizes == {"train": 104, "validation": 23, "test": 23}
+    assert np.ptp(np.bincount(dataset.train.arrays()[1])) <= 2  # 150 rows, 7.5 a class held out
     splits = [dataset.train, dataset.validation, dataset.test]
     found = np.concatenate([np.column_stack(split.arrays()) for split in splits])
     # The same rows as scikit-learn's, standardised by the training split's moments.

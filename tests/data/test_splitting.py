@@ -28,6 +28,15 @@ def test_classes_keep_their_share_and_the_rarest_is_in_every_part():
     assert (counts.sum(axis=0) == [400, 97, 3]).all()
 
 
+def test_rounding_does_not_add_up_over_many_small_classes():
+    """100 classes of 10: 1.5 of each would be 2 of each, a fifth of the data for each split."""
+    labels = np.arange(1000) % 100
+    parts = carve(1000, (0.15, 0.15), seed=0, labels=labels)
+    assert [len(part) for part in parts] == [700, 150, 150]
+    for part in parts[1:]:
+        assert set(np.bincount(labels[part], minlength=100)) == {1, 2}
+
+
 def test_the_seed_alone_decides():
     same = [carve(200, (0.2,), seed=3, labels=np.arange(200) % 2) for _ in range(2)]
     other = carve(200, (0.2,), seed=4, labels=np.arange(200) % 2)
@@ -43,7 +52,7 @@ def test_given_splits_are_kept_and_the_rest_is_carved_from_train(validation, tes
     start = 200
     for part, size in zip(held_out, (validation, test), strict=True):
         if size is None:
-            assert part.max() < 200 and len(part) == 32  # 4 classes of 50, 7.5 rounded to even
+            assert part.max() < 200 and len(part) == 30
         else:
             assert part.tolist() == list(range(start, start + size))
             start += size

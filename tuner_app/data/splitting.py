@@ -56,11 +56,14 @@ def carve(
         else [np.flatnonzero(labels == label) for label in np.unique(labels)]
     )
     parts = [[] for _ in range(len(shares) + 1)]
+    owed = [0.0] * len(shares)  # what rounding took from the classes before
     for group in groups:
         group = random.permutation(group)
         start = 0
         for place, share in enumerate(shares, start=1):
-            count = max(1, round(share * len(group)))
+            exact = share * len(group) + owed[place - 1]
+            count = max(1, round(exact))
+            owed[place - 1] = exact - count
             parts[place].append(group[start : start + count])
             start += count
         parts[0].append(group[start:])

@@ -72,11 +72,14 @@ def in_pipeline(preprocessing: keras.Model) -> Callable[[Any], Any]:
     if keras.backend.backend() == "tensorflow":
         return lambda raw: preprocessing(raw, training=False)
 
-    # Keras's preprocessing layers switch to TensorFlow inside a pipeline one by one; a model
-    # would hand them its own backend's tensors. Without text the layers are a plain chain.
-    def chain(x):
-        for layer in preprocessing.layers[1:]:
-            x = layer(x)
-        return x
+    import tensorflow as tf
 
-    return chain
+    # A pipeline is TensorFlow's; another backend is called from it, batch by batch.
+    def features(raw):
+        def run(*values):
+            return np.asarray(preprocessing(tf.nest.pack_sequence_as(raw, list(values))))
+
+        found = tf.numpy_function(run, tf.nest.flatten(raw), tf.float32, stateful=False)
+        return tf.ensure_shape(found, preprocessing.output_shape)
+
+    return features
