@@ -191,6 +191,14 @@ class StoredOracle(keras_tuner.Oracle):
         if trial.score is None or not math.isfinite(trial.score):
             trial.score = math.nan
 
+    def number_of(self, trial_id: str) -> int:
+        """A trial's place in the order of beginnings, from 0."""
+        return self._numbers.setdefault(trial_id, len(self._numbers))
+
+    def failures_of(self, trial_id: str) -> int:
+        """How often a run of a trial failed (an interrupted or killed one did not)."""
+        return self._run_times[trial_id] - (self.trials[trial_id].status == "COMPLETED")
+
     # What KerasTuner does on the way, replaced.
 
     def _check_consecutive_failures(self):
@@ -275,7 +283,7 @@ class StoredOracle(keras_tuner.Oracle):
         trial_id = trial.trial_id
         return TrialRow(
             trial_id=trial_id,
-            number=self._numbers.setdefault(trial_id, len(self._numbers)),
+            number=self.number_of(trial_id),
             status=trial.status,
             space=self._space_number(trial.hyperparameters),
             hyperparameters=trial.hyperparameters.values,
@@ -284,7 +292,7 @@ class StoredOracle(keras_tuner.Oracle):
             metrics=trial.metrics.get_config(),
             digest=self._id_to_hash[trial_id],
             ended=self._ends.get(trial_id),
-            failures=self._run_times[trial_id] - (trial.status == "COMPLETED"),
+            failures=self.failures_of(trial_id),
             note=self._note(trial_id),
         )
 

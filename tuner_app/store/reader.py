@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner_app.errors import UserError
-from tuner_app.store import schema, trial_row
+from tuner_app.store import schema, trial_files, trial_row
 from tuner_app.store.json_text import from_text
 from tuner_app.store.trial_row import TrialRow
 
@@ -22,7 +22,8 @@ History = dict[tuple[int, int], dict[str, float]]
 def holds_search(directory: str | Path) -> bool:
     """Whether `directory` is the project directory of a search that has begun."""
     path = Path(directory) / schema.FILE_NAME
-    return path.is_file() and path.stat().st_size > 0
+    whole = path.is_file() and path.stat().st_size > 0
+    return whole or path.with_name(trial_files.SEARCH_FILE).is_file()
 
 
 class SearchReader:
@@ -40,7 +41,19 @@ class SearchReader:
         self._connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        return schema.connect_for_reading(self.directory / schema.FILE_NAME)
+        if not holds_search(self.directory):
+            raise UserError(
+                f"{self.directory} holds no search: expected a {schema.FILE_NAME} in it. Give the "
+                "project directory of an earlier search, or begin one there."
+            )
+        try:
+            return schema.connect_for_reading(self.directory / schema.FILE_NAME)
+        except schema.Damaged:
+            if not (self.directory / trial_files.SEARCH_FILE).is_file():
+                raise
+        connection = schema.connect_in_memory()
+        trial_files.adopt(connection, self.directory)
+        return connection
 
     def __enter__(self):
         return self
@@ -58,7 +71,7 @@ class SearchReader:
         except sqlite3.OperationalError as error:
             raise UserError(f"Can't read {self.directory / schema.FILE_NAME} ({error}).") from None
         except sqlite3.DatabaseError as error:
-            raise schema.damaged(self.directory / schema.FILE_NAME, error) from None
+            raise schema.Damaged(self.directory / schema.FILE_NAME, error) from None
 
     def fact(self, name: str, default: Any = None) -> Any:
         """One of the search's facts: config (what the caller of the search wants kept with it),

@@ -12,6 +12,7 @@ from tuner_app.errors import UserError
 
 FILE_NAME = "search.db"
 SCHEMA_VERSION = 1
+LEAST_SIZE = 4096  # bytes: one page; SQLite takes less for an empty database
 APPLICATION_ID = 0x54756E65  # "Tune": SQLite's mark of whose database a file is
 
 TABLES = """
@@ -72,7 +73,18 @@ CREATE VIEW counts AS
 
 
 class Damaged(UserError):
-    """`search.db` is not a database any more, or not a whole one."""
+    """`search.db` is not a database any more, or not a whole one.
+
+    Attributes:
+        found: The part of the message that says what was found.
+    """
+
+    def __init__(self, path: Path, error: object):
+        self.found = f"{path} is damaged ({error})."
+        super().__init__(
+            f"{self.found} Nothing was changed. Move it away, with {FILE_NAME}-wal if there is "
+            "one, and begin again, or bring both back from a copy."
+        )
 
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
@@ -85,11 +97,13 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
     except sqlite3.Error as error:
-        raise UserError(
-            f"Can't open {path} for writing ({error}). Is its folder writable?"
-        ) from None
+        raise _unwritable(path, error) from None
     try:
         fresh = _is_fresh(connection, path)
+        if not fresh:
+            _check(connection, path)
+        elif 0 < path.stat().st_size < LEAST_SIZE:
+            raise Damaged(path, "it is cut short")
         connection.execute("PRAGMA journal_mode=WAL")
         # Safe against a killed process; a power cut may lose the last changes, never the database.
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -98,17 +112,22 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id={APPLICATION_ID};"
                 f"PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
             )
-        elif (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise damaged(path, found)
     except sqlite3.OperationalError as error:
         connection.close()
         raise _unwritable(path, error) from None
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise damaged(path, error) from None
+        raise Damaged(path, error) from None
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def connect_in_memory() -> sqlite3.Connection:
+    """An empty database with our tables, for what is taken back from files."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(TABLES)
     return connection
 
 
@@ -116,24 +135,22 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     """Opens an existing `search.db` without changing it, also while a search writes it.
 
     Raises:
-        UserError: there is none, it is of a newer version, or another program's.
-        Damaged: it can't be read.
+        UserError: it is of a newer version, or another program's.
+        Damaged: there is none, or it can't be read.
     """
     if not path.is_file() or path.stat().st_size == 0:
-        raise UserError(
-            f"{path.parent} holds no search: expected a {FILE_NAME} in it. Give the project "
-            "directory of an earlier search, or begin one there."
-        )
+        raise Damaged(path, "it is empty, or is not there")
     address = path.absolute().as_uri() + "?mode=ro"
     if not os.access(path.parent, os.W_OK) and not path.with_name(FILE_NAME + "-wal").exists():
         address += "&immutable=1"  # on a read-only disk SQLite can't make its index file
     connection = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
     try:
         if _is_fresh(connection, path):
-            raise damaged(path, "it has no tables")
+            raise Damaged(path, "it has no tables")
+        _check(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise damaged(path, error) from None
+        raise Damaged(path, error) from None
     except BaseException:
         connection.close()
         raise
@@ -160,12 +177,23 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise Damaged(path, found)
+
+
 def _unwritable(path: Path, error: object) -> UserError:
     return UserError(f"Can't write to {path} ({error}). Is its folder writable?")
 
 
-def damaged(path: Path, error: object) -> Damaged:
-    return Damaged(
-        f"{path} is damaged ({error}). Nothing was changed. Move it away, with {FILE_NAME}-wal if "
-        "there is one, and resume: the trials are taken back from the trial_*/trial.json files."
-    )
+def move_away(path: Path) -> Path:
+    """Renames a damaged database, and its log with it, so that nothing of it is overwritten."""
+    number = 1
+    while (moved := path.with_name(f"{FILE_NAME}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            os.replace(part, moved.with_name(moved.name + suffix))
+    return moved

@@ -8,19 +8,19 @@
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 import socket
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tuner_app.errors import UserError
-from tuner_app.store import schema, trial_row
-from tuner_app.store.json_text import to_text
+from tuner_app.store import schema, trial_files, trial_row
+from tuner_app.store.json_text import from_text, to_text
 from tuner_app.store.lock import FILE_NAME, DirectoryLock
 from tuner_app.store.reader import SearchReader
 from tuner_app.store.trial_row import TrialRow
@@ -55,6 +55,7 @@ class SearchStore(SearchReader):
         self._spaces: dict[str, int] = {}
         self._oracle: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
+        self._files: set[str] = set()  # trials whose files are to be written after the commit
         try:
             super().__init__(directory)
         except BaseException:
@@ -62,7 +63,24 @@ class SearchStore(SearchReader):
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        return schema.connect_for_writing(self.directory / schema.FILE_NAME)
+        path = self.directory / schema.FILE_NAME
+        try:
+            connection = schema.connect_for_writing(path)
+        except schema.Damaged as error:
+            if not (self.directory / trial_files.SEARCH_FILE).is_file():
+                raise
+            moved = schema.move_away(path)
+            connection = schema.connect_for_writing(path)
+            warnings.warn(
+                f"{error.found} It was moved to {moved.name}, and the search is taken back from "
+                "the trial_*/trial.json files.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        connection.execute("BEGIN IMMEDIATE")
+        trial_files.adopt(connection, self.directory)
+        connection.execute("COMMIT")
+        return connection
 
     def close(self) -> None:
         """Ends the connection and gives the directory up."""
@@ -84,17 +102,21 @@ class SearchStore(SearchReader):
         self._depth += 1
         try:
             yield
+            files = self._contents_of_files()
             self._execute("COMMIT")
         except BaseException:
             # What was remembered of the change was not kept.
             self._spaces.clear()
             self._oracle.clear()
             self._attempts.clear()
+            self._files.clear()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         finally:
             self._depth -= 1
+        for path, text in files:
+            trial_files.write_whole(path, text)
 
     def _execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         try:
@@ -122,11 +144,12 @@ class SearchStore(SearchReader):
         """Sets one fact of the search to any JSON value."""
         with self.transaction():
             self._execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, to_text(value))
+            self._files.add(trial_files.SEARCH_FILE)
 
     def space_number(self, config: list[dict]) -> int:
         """The number of a search space, which is stored when it is new."""
         text = to_text(config)
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = trial_row.space_digest(text)
         if digest not in self._spaces:
             with self.transaction():
                 self._execute(
@@ -140,6 +163,7 @@ class SearchStore(SearchReader):
         """Writes the part of a trial that the oracle decides, whether it is new or not."""
         with self.transaction():
             self._execute(trial_row.UPSERT, *trial_row.as_parameters(row))
+            self._files.add(row.trial_id)
 
     def set_oracle_state(self, state: Mapping[str, Any]) -> None:
         """Writes those entries of the oracle's state that differ from the last time."""
@@ -257,6 +281,26 @@ class SearchStore(SearchReader):
                 )
             self._attempts[trial_id] = found[0]
         return self._attempts[trial_id]
+
+    def _contents_of_files(self) -> list[tuple[Path, str]]:
+        """The files beside the database that this transaction makes out of date."""
+        found = []
+        for name in sorted(self._files):
+            if name == trial_files.SEARCH_FILE:
+                facts = {key: from_text(value) for key, value in self._rows("SELECT * FROM facts")}
+                found.append((self.directory / name, to_text(facts)))
+                continue
+            row = self.trial(name)
+            text = trial_files.trial_text(
+                row,
+                self.space(row.space),
+                self.history(name),
+                len(self.attempts(name)),
+                self.oracle_state(),
+            )
+            found.append((self.directory / f"trial_{name}" / trial_files.TRIAL_FILE, text))
+        self._files.clear()
+        return found
 
     def _count_epochs(self, trial_id: str) -> None:
         self._execute(

@@ -1,5 +1,6 @@
 """One trial as the database holds it: what an oracle needs to go on, and no Keras in it."""
 
+import hashlib
 import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,6 +75,11 @@ UPSERT = (
     "ON CONFLICT (trial_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _DECIDED.split(", ")[2:])
 )
+
+
+def space_digest(text: str) -> str:
+    """What tells two search spaces apart, each as JSON text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def as_parameters(row: TrialRow) -> tuple:

@@ -20,7 +20,7 @@ from keras_tuner.src.engine import tuner_utils
 
 from tuner_app import oracles
 from tuner_app.errors import UserError
-from tuner_app.oracles.failure import DIED, SearchFailed, reason
+from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import (
     SearchStore,
     TrialRecord,
@@ -29,7 +29,8 @@ from tuner_app.store import (
     refuse_foreign,
 )
 from tuner_app.store.lock import refuse_if_owned
-from tuner_app.tuners import changed_wishes, failed_run, what_was_asked
+from tuner_app.tuners import failed_run, resuming, what_was_asked
+from tuner_app.tuners.kept_weights import KeptWeights
 from tuner_app.tuners.observer import Observer
 from tuner_app.tuners.run_results import best_of
 from tuner_app.tuners.versions import versions
@@ -65,7 +66,7 @@ class StoredTuner(keras_tuner.Tuner):
         keep_best: int | None = None,
         max_deaths: int = 3,
         on_change: str = "refuse",
-        config: Mapping[str, Any] | None = None,
+        config: Any = None,
         overwrite: bool = False,
         **keywords,
     ):
@@ -75,22 +76,20 @@ class StoredTuner(keras_tuner.Tuner):
             raise UserError(f"Expected keep_best of at least 1, or None; received {keep_best}.")
         self.store: SearchStore | None = None
         self.observers = list(observers)
-        self.keep_best = keep_best
         self.max_deaths = max_deaths
-        self._on_change = on_change
-        self._config = None if config is None else dict(config)
+        self._take_changes = on_change == "take"
+        self._config = config
         self._overwrite = overwrite
-        self._session: tuple | None = None
-        self._open: dict[str, _OpenTrial] = {}
+        self._session: int | None = None  # ours, while nobody else has searched since
+        self._open: dict[str, _Cost] = {}
         self._exhausted = False
-        self._weights: list[str] = []  # the trials whose weights are on disk, if not all are kept
         super().__init__(oracle, hypermodel, *arguments, **keywords)
         self.oracle = oracles.stored(self.oracle)
-        self._first_space = self.oracle.get_space().get_config()["space"]
         self.seed = self.oracle.seed if seed is None else seed
-        if overwrite:
-            self._attach()
-        elif holds_search(self.project_dir):
+        self._first_space = self.oracle.get_space().get_config()["space"]
+        self._keep_best = keep_best
+        self._weights = self._kept_weights()
+        if overwrite or holds_search(self.project_dir):
             self._attach()
 
     # The search.
@@ -103,12 +102,12 @@ class StoredTuner(keras_tuner.Tuner):
             KeyboardInterrupt: the search was stopped; the running trials wait to be run again.
         """
         self._attach()
-        self._check_epochs(fit_kwargs.get("epochs"))
-        goal = what_was_asked.objective(self.oracle.objective)
         began, outcome = time.monotonic(), "failed"
-        self._exhausted = False
-        self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
         try:
+            resuming.check_epochs(self.store, fit_kwargs.get("epochs"), self._take_changes)
+            goal = what_was_asked.objective(self.oracle.objective)
+            self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
+            self._exhausted = False
             self.on_search_begin()
             self._run_trials(*fit_args, **fit_kwargs)
             self.on_search_end()
@@ -118,8 +117,10 @@ class StoredTuner(keras_tuner.Tuner):
             raise
         finally:
             self._put_back()
+            if outcome != "done":
+                self._session = None  # what was interrupted may be ahead of the store: read it anew
             self._tell("search_ended", self._summary(outcome, time.monotonic() - began))
-            self._detach()
+            self.close()
         self._require_a_result()
 
     def _run_trials(self, *fit_args, **fit_kwargs) -> None:
@@ -140,14 +141,16 @@ class StoredTuner(keras_tuner.Tuner):
             self._exhausted = True
         if trial.status != "RUNNING":
             return None
-        self._open[trial.trial_id] = _OpenTrial(self.store.trial(trial.trial_id).seconds)
+        self._open[trial.trial_id] = _Cost(self.store.trial(trial.trial_id).seconds)
         self.on_trial_begin(trial)
         self._tell("trial_begun", self.record(trial.trial_id))
         return trial
 
     def _blamed(self, trial_id: str) -> float:
-        """Deaths of the process laid at a trial's door: its share, when several were open. One above
-        0 should be run alone, so that the next death tells which trial it is."""
+        """Deaths of the process laid at a trial's door: its share, when several were open.
+
+        One above 0 should be run alone, so that the next death tells which trial it is.
+        """
         return self.store.trial(trial_id).blame
 
     def _report_epoch(
@@ -159,17 +162,14 @@ class StoredTuner(keras_tuner.Tuner):
     def _report_epochs(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
         """Epochs of several open trials, in one transaction."""
         reports = [(i, x, e, {k: float(v) for k, v in m.items()}) for i, x, e, m in reports]
-        with self.store.transaction():
-            self.store.report_epochs(
-                (i, x, epoch, metrics, self._open[i].seconds) for i, x, epoch, metrics in reports
-            )
+        self.store.report_epochs((*report, self._open[report[0]].seconds) for report in reports)
         for report in reports:
             self._tell("epoch_ended", *report)
 
     def _share_seconds(self, trial_id: str, seconds: float) -> None:
         """Sets what an open trial's present run costs, where that is not the time since it began
         (the share of a stack)."""
-        self._open[trial_id].own_seconds = seconds
+        self._open[trial_id].own = seconds
 
     def _close_trial(
         self,
@@ -193,7 +193,7 @@ class StoredTuner(keras_tuner.Tuner):
         trial_id = trial.trial_id
         if error is None:
             try:
-                self._take(trial, results, best_epoch)
+                self._take_results(trial, results, best_epoch)
                 trial.status = "COMPLETED"
             except Exception as found:
                 error = found
@@ -206,16 +206,23 @@ class StoredTuner(keras_tuner.Tuner):
         del self._open[trial_id]
         record = self.record(trial_id)
         if record.status in oracles.ENDED:
-            self._drop_weights(record)
+            if self._weights:
+                self._weights.ended(record)
             self._tell("trial_ended", record)
         if isinstance(error, errors.FatalError):
             raise error
         self.oracle.check_failures()
 
-    def _take(self, trial, results: object, best_epoch: int | None) -> None:
+    def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
         objective = self.oracle.objective
         if trial.metrics.exists(objective.name):
-            return  # reported by `oracle.update_trial`, which KerasTuner still allows
+            warnings.warn(
+                "Please remove the call of `self.oracle.update_trial` from `run_trial`, and return "
+                "the metrics instead, as KerasTuner asks.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return
         tuner_utils.validate_trial_results(results, objective, "Tuner.run_trial()")
         metrics, epoch = best_of(results, objective)
         self.oracle.update_trial(
@@ -223,10 +230,10 @@ class StoredTuner(keras_tuner.Tuner):
         )
 
     def record(self, trial_id: str) -> TrialRecord:
-        """A trial as readers see it."""
+        """A trial as readers see it, while the search runs."""
         return self.store.trial(trial_id).record()
 
-    # KerasTuner's ways of keeping its state.
+    # The directory.
 
     def save(self) -> None:
         """Writes the oracle's state and, where a subclass has some (`get_state`), the tuner's."""
@@ -241,33 +248,30 @@ class StoredTuner(keras_tuner.Tuner):
         """Takes the search as the project directory holds it; does nothing when it holds none."""
         if holds_search(self.project_dir):
             self._session = None
-            self._detach()
+            self.close()
             self._attach()
 
     def close(self) -> None:
         """Gives the project directory up for other processes; a later `search` takes it again."""
-        self._detach()
+        if self.store is not None:
+            self.oracle.attach(None)
+            self.store.close()
+            self.store = None
 
     @property
     def project_dir(self) -> str:
         """The project directory's path. Unlike KerasTuner's, asking for it does not create it."""
         return os.path.join(str(self.directory), self.project_name)
 
-    def get_best_hyperparameters(self, num_trials: int = 1) -> list:
-        """The best completed trials' hyperparameters, best first; none of a failed one."""
-        return [trial.hyperparameters for trial in self.oracle.get_best_trials(num_trials)]
-
     def _get_tuner_fname(self) -> str:
-        return os.path.join(
-            self.project_dir, f"{self.tuner_id}.json"
-        )  # never written: no such file
+        # KerasTuner reloads where this file is; it is never written.
+        return os.path.join(self.project_dir, f"{self.tuner_id}.json")
 
     def _populate_initial_space(self) -> None:
-        refuse_foreign(Path(self.project_dir), allow_keras_tuner=self._overwrite)
+        # The first thing that costs time: what can be refused at once is refused before.
+        refuse_foreign(self.project_dir, allow_keras_tuner=self._overwrite)
         refuse_if_owned(Path(self.project_dir))
         super()._populate_initial_space()
-
-    # The directory.
 
     def _attach(self) -> None:
         """Owns the directory from now on, and knows what it holds."""
@@ -277,102 +281,65 @@ class StoredTuner(keras_tuner.Tuner):
             delete_search(self.project_dir)
             self._overwrite = False
         store = SearchStore(self.project_dir)
+        asked = what_was_asked.asked(self.oracle, self._first_space, self.executions_per_trial)
+        self.oracle.attach(store)
         try:
-            self._begin_or_resume(store)
+            with store.transaction():
+                if store.fact("asked") is None:
+                    resuming.begin(store, self.oracle, asked, self.seed, self._config)
+                elif store.last_session() != self._session:
+                    resuming.resume(store, self.oracle, asked, self._take_changes, self.max_deaths)
+                    self.seed = store.fact("seed", self.seed)
+                    self._weights = self._kept_weights()
+                    self.set_state(store.fact(f"tuner {self.tuner_id}", self.get_state()))
+                self._session = store.begin_session(versions())
         except BaseException:
             self.oracle.attach(None)
             store.close()
             raise
         self.store = store
 
-    def _begin_or_resume(self, store: SearchStore) -> None:
-        now = what_was_asked.asked(self.oracle, self._first_space, self.executions_per_trial)
-        before = store.fact("asked")
-        resumed = before is not None and store.last_session() != self._session
-        if resumed:
-            changes = what_was_asked.differences(before, now)
-            changes += self._seed_change(store)
-            if changes and self._on_change == "refuse":
-                raise what_was_asked.refuse(self.project_dir, changes)
-        self.oracle.attach(store)
-        with store.transaction():
-            store.begin_session(versions())
-            if before is None:
-                store.set_fact("objective", now["objective"])
-                if self._config is not None:
-                    store.set_fact("config", self._config)
-                store.set_fact("asked", now)
-                store.set_fact("seed", self.seed)
-                self.oracle.save()
-            elif resumed:
-                self._resume(store)
-                if changes:
-                    changed_wishes.take(self.oracle, store, before, now)
-        self._session = store.last_session()
-
-    def _resume(self, store: SearchStore) -> None:
-        store.close_dead()
-        self.oracle.reload()
-        self.seed = store.fact("seed", self.seed)
-        for row in store.trials():
-            if row.status not in oracles.ENDED and row.blame >= self.max_deaths:
-                self.oracle.give_up(
-                    row.trial_id, f"{DIED} {round(row.blame)} times while this trial ran"
-                )
-        state = store.fact(f"tuner {self.tuner_id}")
-        if state is not None:
-            self.set_state(state)
-
-    def _seed_change(self, store: SearchStore) -> list[str]:
-        before = store.oracle_state().get("seed")
-        if getattr(self.oracle, "seed_given", False) and before not in (None, self.oracle.seed):
-            return [f"seed: {before} before, {self.oracle.seed} now"]
-        return []
-
-    def _check_epochs(self, epochs: object) -> None:
-        if not isinstance(epochs, int):
-            return
-        before = self.store.fact("epochs")
-        if before is not None and before != epochs and self._on_change == "refuse":
-            self._detach()
-            raise what_was_asked.refuse(
-                self.project_dir, [f"epochs: {before} before, {epochs} now"]
-            )
-        self.store.set_fact("epochs", epochs)
+    def _kept_weights(self) -> KeptWeights | None:
+        if self._keep_best is None:
+            return None
+        kept = KeptWeights(
+            self._keep_best,
+            self.oracle.objective.direction,
+            self._get_checkpoint_fname,
+            getattr(self.oracle, "weights_needed", set),
+        )
+        for trial_id in self.oracle.end_order:
+            trial = self.oracle.trials[trial_id]
+            kept.ended(TrialRecord(trial_id, trial.status, trial.score))
+        return kept
 
     def _put_back(self) -> None:
         """Whatever is still open was interrupted: it waits to be run again."""
         self._open.clear()
-        if self.store is None or not self.store.lock.held:
-            return
-        for trial_id in self.store.open_attempts():
-            self.oracle.put_back(trial_id)
+        if self.store is not None and self.store.lock.held:
+            for trial_id in self.store.open_attempts():
+                self.oracle.put_back(trial_id)
 
-    def _detach(self) -> None:
-        if self.store is not None:
-            self.oracle.attach(None)
-            self.store.close()
-            self.store = None
-
-    # Results.
+    # What came of it.
 
     def _require_a_result(self) -> None:
         if not self.oracle.get_best_trials(1):
             failed = [t for t in self.oracle.trials.values() if t.status == "FAILED"]
             why = f" The last one: {reason(failed[-1].message)}" if failed else ""
-            raise SearchFailed(f"No trial completed, of {len(self.oracle.trials)} trials.{why}")
+            raise SearchFailed(f"No trial completed, of {len(self.oracle.trials)}.{why}")
 
     def _summary(self, outcome: str, seconds: float) -> dict[str, Any]:
         """What `Observer.search_ended` is told: outcome (done, interrupted or failed), seconds,
         trials by status, and the best trial's id and score (None without one)."""
         statuses = [trial.status for trial in self.oracle.trials.values()]
         best = next(iter(self.oracle.get_best_trials(1)), None)
+        completed, failed = statuses.count("COMPLETED"), statuses.count("FAILED")
         return {
             "outcome": outcome,
             "seconds": seconds,
-            "completed": statuses.count("COMPLETED"),
-            "failed": statuses.count("FAILED"),
-            "queued": len(statuses) - statuses.count("COMPLETED") - statuses.count("FAILED"),
+            "completed": completed,
+            "failed": failed,
+            "queued": len(statuses) - completed - failed,
             "best_trial_id": None if best is None else best.trial_id,
             "best_score": None if best is None else best.score,
         }
@@ -389,27 +356,16 @@ class StoredTuner(keras_tuner.Tuner):
                     stacklevel=2,
                 )
 
-    def _drop_weights(self, ended: TrialRecord) -> None:
-        """Deletes the weights that are not among the best `keep_best`."""
-        if self.keep_best is None:
-            return
-        best = {trial.trial_id for trial in self.oracle.get_best_trials(self.keep_best)}
-        keep = best | getattr(self.oracle, "weights_needed", set)()
-        for trial_id in [*self._weights, ended.trial_id]:
-            if trial_id not in keep:
-                Path(self._get_checkpoint_fname(trial_id)).unlink(missing_ok=True)
-        self._weights = [i for i in [*self._weights, ended.trial_id] if i in keep]
 
+class _Cost:
+    """The seconds of an open trial: of its earlier runs, and of the present one."""
 
-class _OpenTrial:
-    """What an open trial has cost."""
-
-    def __init__(self, earlier_seconds: float):
-        self._earlier = earlier_seconds
+    def __init__(self, earlier: float):
+        self._earlier = earlier
         self._began = time.monotonic()
-        self.own_seconds: float | None = None
+        self.own: float | None = None
 
     @property
     def seconds(self) -> float:
-        own = time.monotonic() - self._began if self.own_seconds is None else self.own_seconds
+        own = time.monotonic() - self._began if self.own is None else self.own
         return self._earlier + own

@@ -7,7 +7,9 @@ from tuner_app.store.records import TrialRecord
 
 
 class Observer:
-    """Told of each event of a search, in order, in the search's own process. Override what you need.
+    """Told of each event of a search, in order, in the search's own process.
+
+    Override what you need.
 
     Metrics are plain floats under Keras's names (`loss`, `val_accuracy`, ..., `learning_rate`).
     """

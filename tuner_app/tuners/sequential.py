@@ -64,9 +64,7 @@ class SequentialTuner(StoredTuner):
         """
         kwargs = self._with_planned_epochs(trial, kwargs)
         user_callbacks = list(kwargs.pop("callbacks", None) or [])
-        save_best = _SaveBestEpoch(
-            self.oracle.objective, self._get_checkpoint_fname(trial.trial_id)
-        )
+        save_best = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
         results = []
         for execution in range(self.executions_per_trial):
             callbacks = self._deepcopy_callbacks(user_callbacks)
@@ -82,8 +80,8 @@ class SequentialTuner(StoredTuner):
 
     def seed_of(self, trial_id: str, execution: int) -> int:
         """The seed of one execution of a trial (see `trial_seed`)."""
-        row = self.store.trial(trial_id)
-        return trial_seed(self.seed, row.number, execution, row.failures)
+        number, failures = self.oracle.number_of(trial_id), self.oracle.failures_of(trial_id)
+        return trial_seed(self.seed, number, execution, failures)
 
     def _with_planned_epochs(self, trial, kwargs: dict) -> dict:
         """Hyperband says in the trial's values how many epochs it is to train."""
@@ -121,13 +119,14 @@ class _EpochReporter(keras.callbacks.Callback):
         if optimizer is not None:
             rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
             metrics.setdefault("learning_rate", float(rate))
-        self._tuner._report_epoch(self._trial_id, self._execution, epoch, metrics)
+        if self._trial_id in self._tuner._open:  # not when a user calls `run_trial` on their own
+            self._tuner._report_epoch(self._trial_id, self._execution, epoch, metrics)
         loss = metrics.get("loss")
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
 
 
-class _SaveBestEpoch(tuner_utils.SaveBestEpoch):
+class SaveBestEpoch(tuner_utils.SaveBestEpoch):
     """KerasTuner's, but whole: a process killed while it writes leaves the earlier weights."""
 
     def _save_model(self):

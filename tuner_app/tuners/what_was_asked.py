@@ -25,7 +25,7 @@ def asked(oracle: keras_tuner.Oracle, space: list[dict], executions_per_trial: i
 
 
 def objective(of: keras_tuner.Objective) -> dict:
-    """An objective as a JSON value: name and direction, and `parts` where it is a sum of several."""
+    """An objective as a JSON value: name, direction, and `parts` where it is a sum of several."""
     found = {"name": of.name, "direction": of.direction}
     if hasattr(of, "name_to_direction"):
         found["parts"] = dict(of.name_to_direction)

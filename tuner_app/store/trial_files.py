@@ -1,0 +1,142 @@
+"""What is kept beside `search.db` so that a search outlives it: a JSON file a trial, one a search.
+
+`trial_<id>/trial.json` is KerasTuner's own form of a trial, which `Trial.load` reads, with what it
+lacks under "tuner_app": the epochs, the cost, and the oracle's state when the trial was written.
+`search.json` has the facts. Both are written beside and renamed, so each is always whole.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tuner_app.store import trial_row
+from tuner_app.store.json_text import exportable, from_text, to_text
+from tuner_app.store.trial_row import TrialRow
+
+SEARCH_FILE = "search.json"
+TRIAL_FILE = "trial.json"
+_KEPT = "number digest ended failures note blame mode epochs seconds".split()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that whoever reads it finds the old text or the new, never a part."""
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def trial_text(
+    row: TrialRow, space: list[dict], history: dict, attempts: int, oracle_state: dict
+) -> str:
+    """The content of a trial's file. Its KerasTuner part has null for NaN; ours loses nothing."""
+    kept = {name: getattr(row, name) for name in _KEPT}
+    kept |= {"attempts": attempts, "oracle": oracle_state, "metrics": row.metrics}
+    kept["history"] = [[*at, metrics] for at, metrics in history.items()]
+    keras_tuners = {
+        "trial_id": row.trial_id,
+        "hyperparameters": {"space": space, "values": row.hyperparameters},
+        "metrics": row.metrics,
+        "score": row.score,
+        "best_step": row.best_epoch or 0,
+        "status": row.status,
+        "message": row.message or None,
+    }
+    return json.dumps(exportable(keras_tuners) | {"tuner_app": json.loads(to_text(kept))})
+
+
+def adopt(connection: sqlite3.Connection, directory: Path) -> list[str]:
+    """Takes into the database what the files know and it does not. Returns those trials.
+
+    That is nothing but for a database that was lost, or whose log was cut: then trials that are not
+    in it, and the ends of trials that it believes to be running.
+    """
+    _adopt_facts(connection, directory / SEARCH_FILE)
+    known = dict(connection.execute("SELECT trial_id, status FROM trials"))
+    open_trials = {i for i, status in known.items() if status not in ("COMPLETED", "FAILED")}
+    adopted = []
+    for trial_id, file in _trial_files(directory, known.keys() - open_trials):
+        ended = file["status"] in ("COMPLETED", "FAILED")
+        if trial_id not in known or ended:
+            adopted.append(file)
+    adopted.sort(key=lambda file: file["tuner_app"]["number"])
+    for file in adopted:
+        _adopt_trial(connection, file)
+    if adopted:
+        # The state when the last of them was written; a trial's end hardly changes it.
+        for name, value in adopted[-1]["tuner_app"]["oracle"].items():
+            connection.execute(
+                "INSERT OR REPLACE INTO oracle VALUES (?, ?)", (name, to_text(value))
+            )
+    return [file["trial_id"] for file in adopted]
+
+
+def _adopt_facts(connection: sqlite3.Connection, path: Path) -> None:
+    for name, value in (_loaded(path) or {}).items():
+        connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, to_text(value)))
+
+
+def _trial_files(directory: Path, settled: set[str]) -> Iterator[tuple[str, dict]]:
+    for folder in directory.glob("trial_*"):
+        trial_id = folder.name.removeprefix("trial_")
+        if trial_id in settled:
+            continue
+        file = _loaded(folder / TRIAL_FILE)
+        if file is not None and "tuner_app" in file and file.get("trial_id") == trial_id:
+            yield trial_id, file
+
+
+def _adopt_trial(connection: sqlite3.Connection, file: dict) -> None:
+    ours, trial_id = file["tuner_app"], file["trial_id"]
+    space = to_text(file["hyperparameters"]["space"])
+    digest = trial_row.space_digest(space)
+    connection.execute(
+        "INSERT OR IGNORE INTO spaces (digest, config) VALUES (?, ?)", (digest, space)
+    )
+    found = connection.execute("SELECT space FROM spaces WHERE digest = ?", (digest,)).fetchone()
+    row = TrialRow(
+        trial_id=trial_id,
+        status=file["status"],
+        space=found[0],
+        hyperparameters=file["hyperparameters"]["values"],
+        score=file["score"],
+        best_epoch=None if file["score"] is None else file["best_step"],
+        metrics=ours["metrics"],
+        message=file["message"] or "",
+        **{name: ours[name] for name in _KEPT},
+    )
+    connection.execute(trial_row.UPSERT, trial_row.as_parameters(row))
+    connection.execute(
+        "UPDATE trials SET blame = ?, message = ?, mode = ?, epochs = ?, seconds = ? "
+        "WHERE trial_id = ?",
+        (row.blame, row.message, row.mode, row.epochs, row.seconds, trial_id),
+    )
+    # One attempt stands for all: which of them reported an epoch matters to nobody any more.
+    connection.execute("DELETE FROM attempts WHERE trial_id = ?", (trial_id,))
+    connection.execute("DELETE FROM epochs WHERE trial_id = ?", (trial_id,))
+    outcome = row.status if row.ended is not None else "KILLED"
+    connection.execute(
+        "INSERT INTO attempts "
+        "(trial_id, attempt, session, execution, epoch, begun, outcome, message) "
+        "VALUES (?, ?, 0, 0, 0, 0, ?, ?)",
+        (trial_id, max(0, ours["attempts"] - 1), outcome, row.message),
+    )
+    connection.executemany(
+        "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (trial_id, max(0, ours["attempts"] - 1), execution, epoch, metric, value)
+            for execution, epoch, metrics in ours["history"]
+            for metric, value in metrics.items()
+        ],
+    )
+
+
+def _loaded(path: Path) -> Any:
+    """A JSON file's value; None where there is none or it can't be read."""
+    try:
+        return from_text(path.read_text())
+    except (OSError, ValueError):
+        return None
