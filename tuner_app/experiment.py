@@ -8,6 +8,7 @@ outcome.best.hyperparameters
 
 import dataclasses
 import os
+import shlex
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -193,8 +194,8 @@ def _check_directory(directory: Path, resume: bool) -> None:
     refuse_foreign(directory)
     if not resume and holds_search(directory):
         raise UserError(
-            f"{directory} holds a search already. Go on with it: tuner-app resume {directory}; or "
-            "choose another --project."
+            f"{directory} holds a search already. Go on with it: tuner-app resume "
+            f"{shlex.quote(str(directory))}; or choose another --project."
         )
     nearest = directory.absolute()
     while not nearest.exists():

@@ -1,9 +1,11 @@
 """The data as each trial sees them: the same, in the same order, whatever was trained before."""
 
-import keras
+import traceback
+
 import keras_tuner
 
 from tuner_app.data import Dataset
+from tuner_app.errors import UserError
 
 
 class OnDataset(keras_tuner.HyperModel):
@@ -45,14 +47,32 @@ class OnDataset(keras_tuner.HyperModel):
 def metric_names(space: keras_tuner.HyperModel, dataset: Dataset) -> list[str]:
     """The metrics that a trial of `space` reports, such as loss, accuracy, val_loss, val_accuracy.
 
-    Empty where the space's first model can't be built or evaluated: its trials will say why.
+    Empty where the space's first model can't be evaluated on the data: its trials will say why.
+
+    Raises:
+        UserError: The space can't build its first model, the one with each hyperparameter's
+            default.
     """
     try:
         model = space.build(keras_tuner.HyperParameters())
+    except Exception as error:  # whatever a user's space raises
+        raise _cannot_build(error) from error
+    try:
         batch = dataset.validation.batches(1).take(1)
         names = list(model.evaluate(batch, verbose=0, return_dict=True))
-    except Exception:  # whatever a user's space raises
+    except Exception:
         return []
-    finally:
-        keras.backend.clear_session()
     return names + [f"val_{name}" for name in names]
+
+
+def _cannot_build(error: Exception) -> UserError:
+    """The error with the line it comes from, the last one that is not in an installed library."""
+    if isinstance(error, UserError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename]
+    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return UserError(
+        f"The space can't build its first model: {type(error).__name__}: {first_line}{where}."
+    )

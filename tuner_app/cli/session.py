@@ -42,11 +42,14 @@ def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) 
     resume = finished is not None
     experiment.check(config, resume=resume)
     environment.import_quietly()
+    from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary
 
     observers = [] if quiet else [_progress(config.epochs, finished or [])]
     try:
-        outcome = experiment.run_search(config, observers, resume=resume, say=_say(quiet))
+        with Interruption() as interruption:
+            observers.append(interruption)
+            outcome = experiment.run_search(config, observers, resume=resume, say=_say(quiet))
     except KeyboardInterrupt:
         if holds_search(config.directory):
             how = f"Go on with: {command_line('resume', config.directory)}"

@@ -1,0 +1,55 @@
+"""Ctrl-C stops a search even when Python raises it where nobody hears."""
+
+import gc
+import signal
+
+import pytest
+
+from tuner_app.cli.interruption import Interruption
+
+
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler, whatever the tests were started with; gives what sends the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_it_is_raised_at_once(ctrl_c):
+    with Interruption(), pytest.raises(KeyboardInterrupt):
+        ctrl_c()
+
+
+@pytest.mark.parametrize(
+    "event", [("trial_begun", None), ("epoch_ended", "0", 0, 0, {}), ("trial_ended", None)]
+)
+def test_lost_in_a_garbage_collection_it_stops_the_next_event(event, ctrl_c, capfd):
+    def collected(phase, info):
+        if phase == "start":
+            ctrl_c()
+
+    with Interruption() as interruption:
+        name, *details = event
+        getattr(interruption, name)(*details)  # nothing has happened yet
+        gc.callbacks.append(collected)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(collected)
+        with pytest.raises(KeyboardInterrupt):
+            getattr(interruption, name)(*details)
+    assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_afterwards_the_signal_is_pythons_again(ctrl_c):
+    with Interruption():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_ignored_signal_stays_ignored(ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interruption():
+        ctrl_c()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
