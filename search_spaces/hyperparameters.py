@@ -17,7 +17,14 @@ from tuner_app.regularization import (
     RandomRotation,
     RandomShift,
 )
-from tuner_app.schedules import CosineDecay, ExponentialDecay, StepDecay, WarmUp
+from tuner_app.schedules import (
+    Blend,
+    CosineDecay,
+    ExponentialDecay,
+    Fixed,
+    StepDecay,
+    WarmUp,
+)
 
 SCHEDULES = ("constant", "exponential", "cosine", "step", "warm_up")
 
@@ -69,7 +76,7 @@ def number(hp, name, rule, key):
 
 
 def schedule(hp, learning_rate, steps):
-    """The learning rate as a number, or as a schedule over the `steps` of a trial.
+    """The learning rate as a schedule over the `steps` of a trial.
 
     Hyperparameters: `schedule`; for exponential and step decay `decay_to`, the share of the
     learning rate that is left at the end; for step decay `drops`, in how many equal drops; for
@@ -77,7 +84,8 @@ def schedule(hp, learning_rate, steps):
     decay, and the decay after a warm-up, end at 0.
 
     Returns:
-        `learning_rate` itself when constant, else a Keras `LearningRateSchedule`.
+        A `Blend` of all kinds, in which the chosen one has weight 1: models with different
+        schedules then differ in numbers alone.
     """
     chosen = hp.Choice("schedule", list(SCHEDULES))
     with hp.conditional_scope("schedule", ["exponential", "step"]):
@@ -87,18 +95,19 @@ def schedule(hp, learning_rate, steps):
     with hp.conditional_scope("schedule", ["warm_up"]):
         warm_up_share = hp.Float("warm_up_share", 0.02, 0.3, default=0.1)
 
-    if chosen == "exponential":
-        return ExponentialDecay(learning_rate, steps, decay_to)
-    if chosen == "cosine":
-        return CosineDecay(learning_rate, steps)
-    if chosen == "step":
-        # A drop after each of `drops` equal stretches, the last of them before the end.
-        stretch = steps // (drops + 1) or 1
-        return StepDecay(learning_rate, stretch, decay_to ** (1 / drops))
-    if chosen == "warm_up":
-        rising = round(warm_up_share * steps)
-        return WarmUp(CosineDecay(learning_rate, max(1, steps - rising)), rising)
-    return learning_rate
+    # An inactive hyperparameter is None: any number will do where the weight is 0.
+    decay_to, drops, warm_up_share = decay_to or 1.0, drops or 1, warm_up_share or 0.0
+    # A drop after each of `drops` equal stretches, the last of them before the end.
+    stretch = steps // (drops + 1) or 1
+    rising = round(warm_up_share * steps)
+    kinds = {
+        "constant": Fixed(learning_rate),
+        "exponential": ExponentialDecay(learning_rate, steps, decay_to),
+        "cosine": CosineDecay(learning_rate, steps),
+        "step": StepDecay(learning_rate, stretch, decay_to ** (1 / drops)),
+        "warm_up": WarmUp(CosineDecay(learning_rate, max(1, steps - rising)), rising),
+    }
+    return Blend(list(kinds.values()), [float(kind == chosen) for kind in kinds])
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ ROWS = {
         lambda t: 0.3 * min((t + 1) / 4, 1) / (1 + 0.5 * max(t - 4, 0) / 7),
         "warmup_steps",
     ),
+    "blend": (
+        schedules.Blend([schedules.StepDecay(0.3, 7, 0.2), schedules.Fixed(0.1)], [0.5, 2.0]),
+        lambda t: 0.5 * 0.3 * 0.2 ** (t // 7) + 2.0 * 0.1,
+        "weights",
+    ),
     "warm-up of 0 steps": (schedules.WarmUp(0.3, 0), lambda t: 0.3, "warmup_steps"),
 }
 every_row = pytest.mark.parametrize("name", ROWS)
@@ -98,6 +103,8 @@ def test_its_numbers_may_be_tensors_that_differ_by_lane(name):
 
     def rate(value):
         lane = keras.optimizers.schedules.deserialize(config)
+        if isinstance(getattr(lane, parameter), tuple):
+            value = (value, *getattr(lane, parameter)[1:])
         setattr(lane, parameter, value)
         return lane(tf.constant(2, tf.int64))
 
@@ -111,6 +118,9 @@ BAD = [
     (lambda: schedules.StepDecay(0.1, 0), "every_steps must be at least 1"),
     (lambda: schedules.CosineDecay(-0.1, 5), "initial_learning_rate must be a number, zero or"),
     (lambda: schedules.Fixed("0.1"), "learning_rate must be a number"),
+    (lambda: schedules.Blend([schedules.Fixed(0.1)], []), "as many weights as schedules"),
+    (lambda: schedules.Blend([0.1], [1.0]), "needs learning-rate schedules; got 0.1"),
+    (lambda: schedules.Blend([schedules.Fixed(0.1)], [-1.0]), "a weight must be a number, zero"),
     (lambda: schedules.WarmUp("cosine", 5), "needs a learning-rate schedule or a number"),
 ]
 

@@ -16,6 +16,7 @@ from keras import ops
 from tuner_app.errors import UserError
 
 __all__ = [
+    "Blend",
     "CosineDecay",
     "ExponentialDecay",
     "Fixed",
@@ -34,14 +35,18 @@ class _Schedule(Base):
 
     def _keep(self, **parameters):
         for name, value in parameters.items():
-            if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
-                raise UserError(f"{name} must be a number, zero or more; got {value!r}.")
+            _check(name, value)
             if name.endswith("steps") and name != "warmup_steps" and value == 0:
                 raise UserError(f"{name} must be at least 1; got {value!r}.")
             setattr(self, name, value)
 
     def get_config(self):
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+
+def _check(name, value):
+    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        raise UserError(f"{name} must be a number, zero or more; got {value!r}.")
 
 
 def _number(value):
@@ -223,3 +228,47 @@ class WarmUp(_Schedule):
     def from_config(cls, config):
         schedule = keras.optimizers.schedules.deserialize(config["schedule"])
         return cls(schedule, config["warmup_steps"])
+
+
+@register
+class Blend(_Schedule):
+    """A weighted sum of schedules; with one weight of 1 and the rest 0, that schedule alone.
+
+    A search that chooses among schedules by their weights keeps one optimizer for all of them, so
+    trials with different schedules can be trained in one stack.
+
+    Args:
+        schedules: LearningRateSchedules, at least one.
+        weights: as many numbers, zero or more.
+
+    >>> schedule = Blend([Fixed(1.0), StepDecay(1.0, every_steps=10)], [0.0, 1.0])
+    >>> [float(schedule(t)) for t in (0, 10, 20)]
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, schedules, weights):
+        if not schedules or len(schedules) != len(weights):
+            raise UserError(
+                f"Blend needs as many weights as schedules, at least one; got {len(schedules)} "
+                f"schedules and {len(weights)} weights."
+            )
+        for schedule, weight in zip(schedules, weights, strict=True):
+            if not isinstance(schedule, Base):
+                raise UserError(f"Blend needs learning-rate schedules; got {schedule!r}.")
+            _check("a weight", weight)
+        self.schedules, self.weights = tuple(schedules), tuple(float(w) for w in weights)
+
+    def __call__(self, step):
+        return sum(
+            _number(weight) * _number(schedule(step))
+            for weight, schedule in zip(self.weights, self.schedules, strict=True)
+        )
+
+    def get_config(self):
+        serialize = keras.optimizers.schedules.serialize
+        return {"schedules": [serialize(s) for s in self.schedules], "weights": list(self.weights)}
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.optimizers.schedules.deserialize
+        return cls([deserialize(s) for s in config["schedules"]], config["weights"])

@@ -82,7 +82,7 @@ def test_an_unknown_optimizer_is_named():
 def learning_rates(steps, **values):
     """The learning rate before each step of a trial, from a rate of 0.1."""
     schedule, hp = drawn(lambda hp: hyperparameters.schedule(hp, 0.1, STEPS), **values)
-    rates = [float(schedule(step)) if callable(schedule) else schedule for step in steps]
+    rates = [float(schedule(step)) for step in steps]
     return np.array(rates), active(hp)
 
 
@@ -118,7 +118,7 @@ def test_schedules_follow_their_equations():
 @pytest.mark.parametrize("steps", [1, 3])
 def test_schedules_are_finite_for_the_shortest_trial(kind, steps):
     schedule, _ = drawn(lambda hp: hyperparameters.schedule(hp, 0.1, steps), schedule=kind)
-    rates = [float(schedule(step)) if callable(schedule) else schedule for step in range(5)]
+    rates = [float(schedule(step)) for step in range(5)]
     assert np.isfinite(rates).all() and max(rates) <= 0.1 * (1 + 1e-6) and min(rates) >= 0
 
 
