@@ -20,7 +20,7 @@ from tuner_app.data.splitting import check_classes, check_size, divide
 from tuner_app.data.targets import check_task, find_task
 from tuner_app.errors import UserError, unknown
 
-SPEC = "tfds:NAME[:CONFIG][?train=SPLIT&validation=SPLIT&test=SPLIT&size=HxW&data_dir=FOLDER]"
+SPEC = "tfds:NAME[:CONFIG][?train=SPLIT&validation=SPLIT&test=SPLIT&data_dir=FOLDER]"
 
 _VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 _CHUNK = 1024
@@ -63,6 +63,7 @@ def load(address: Address, limits: Limits) -> Dataset:
     from train; options name other splits, in TFDS's syntax, for example `train=train[:80%]`.
     Images with values from 0 to 255 are rescaled to 0 to 1 (and resized, with `size`), other arrays
     are standardised, dictionaries of numbers and text become columns as those of a CSV file do.
+    Further options: `size=HEIGHTxWIDTH`, and `task` as for CSV files.
     """
     from tuner_app.data import preprocessing as models
     from tuner_app.data.assemble import assemble, in_memory
