@@ -1,9 +1,12 @@
 """What a finished search prints: the leaderboard, the best trial, the counts, and what to do next.
 
-Plain text, the same in a terminal and in a file; the leaderboard as `tuner-app results` shows it.
+Plain text. The leaderboard has one line a trial, which a terminal's width cuts short: all of it is
+in the best trial's list below and in `tuner-app results`.
 """
 
 import dataclasses
+import shutil
+import sys
 from collections import Counter
 
 from tuner_app import results
@@ -13,6 +16,7 @@ from tuner_app.experiment import Outcome
 from tuner_app.store import TrialRecord
 
 SHOWN = 10
+UNBROKEN = 2000  # columns, so that each trial is one line
 MODES = {"fit": "one by one", "stacked": "stacked"}
 
 
@@ -28,9 +32,13 @@ def summary(outcome: Outcome) -> str:
 
 def _leaderboard(outcome: Outcome) -> list[str]:
     found = outcome.results
-    top = dataclasses.replace(found, trials=found.trials[:SHOWN])
-    lines = results.as_table(top).rstrip("\n").splitlines()
-    hidden = len(found.trials) - SHOWN
+    completed = [trial for trial in found.trials if trial.status == "COMPLETED"]
+    top = dataclasses.replace(found, trials=completed[:SHOWN])
+    lines = results.as_table(top, width=UNBROKEN).splitlines()
+    if sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns
+        lines = [line if len(line) <= columns else line[: columns - 1] + "…" for line in lines]
+    hidden = len(completed) - SHOWN
     return lines + ([f"... and {hidden} more"] if hidden > 0 else [])
 
 
