@@ -26,7 +26,7 @@ from tuner_app.store.reader import SearchReader
 from tuner_app.store.trial_row import TrialRow
 
 # What a search leaves in its directory: anything else there belongs to somebody else.
-OUR_FILES = ("search.db", "search.lock", "search.json", "trial_", "tensorboard")
+OUR_FILES = ("search.db", "search.lock", "search.json", "search.lanes", "trial_", "tensorboard")
 
 
 class SearchStore(SearchReader):
@@ -67,7 +67,7 @@ class SearchStore(SearchReader):
         try:
             connection = schema.connect_for_writing(path)
         except schema.Damaged as error:
-            if not (self.directory / trial_files.SEARCH_FILE).is_file():
+            if not (self.directory / schema.SEARCH_FILE).is_file():
                 raise
             moved = schema.move_away(path)
             connection = schema.connect_for_writing(path)
@@ -144,7 +144,7 @@ class SearchStore(SearchReader):
         """Sets one fact of the search to any JSON value."""
         with self.transaction():
             self._execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, to_text(value))
-            self._files.add(trial_files.SEARCH_FILE)
+            self._files.add(schema.SEARCH_FILE)
 
     def space_number(self, config: list[dict]) -> int:
         """The number of a search space, which is stored when it is new."""
@@ -286,7 +286,7 @@ class SearchStore(SearchReader):
         """The files beside the database that this transaction makes out of date."""
         found = []
         for name in sorted(self._files):
-            if name == trial_files.SEARCH_FILE:
+            if name == schema.SEARCH_FILE:
                 facts = {key: from_text(value) for key, value in self._rows("SELECT * FROM facts")}
                 found.append((self.directory / name, to_text(facts)))
                 continue
@@ -327,7 +327,7 @@ def refuse_foreign(directory: str | Path, allow_keras_tuner: bool = False) -> No
             f"{directory} holds a search of KerasTuner's own, which is kept in other files. Choose "
             "another project directory."
         )
-    if (directory / schema.FILE_NAME).exists():
+    if (directory / schema.FILE_NAME).exists() or (directory / FILE_NAME).exists():
         return
     foreign = [path.name for path in directory.iterdir() if not path.name.startswith(OUR_FILES)]
     if foreign:

@@ -1,9 +1,11 @@
 """Who runs the trials.
 
-    SequentialTuner(oracle, hypermodel, directory=..., project_name=..., observers=[...], ...)
+    PopulationTuner(oracle, hypermodel, directory=..., project_name=..., observers=[...], ...)
+    SequentialTuner(oracle, hypermodel, ...)
 
-is a `keras_tuner.Tuner` that keeps its state in the store; see `StoredTuner` for its arguments, and
-for what it takes to write another tuner. `SearchFailed` is raised when a search has no result.
+train them together in one compiled program, or one by one. Each is a `keras_tuner.Tuner` that keeps
+its state in the store; see `StoredTuner` for its arguments, and for what it takes to write another
+tuner. `SearchFailed` is raised when a search has no result.
 
 Keras is imported when a tuner is first asked for: an observer alone does not need it.
 """
@@ -15,9 +17,10 @@ from tuner_app.tuners.observer import Observer
 if TYPE_CHECKING:
     from tuner_app.oracles.failure import SearchFailed
     from tuner_app.tuners.base import StoredTuner
+    from tuner_app.tuners.population import PopulationTuner
     from tuner_app.tuners.sequential import SequentialTuner
 
-__all__ = ["Observer", "SearchFailed", "SequentialTuner", "StoredTuner"]
+__all__ = ["Observer", "PopulationTuner", "SearchFailed", "SequentialTuner", "StoredTuner"]
 
 
 def __getattr__(name: str):
@@ -25,6 +28,8 @@ def __getattr__(name: str):
         from tuner_app.oracles.failure import SearchFailed as found
     elif name == "StoredTuner":
         from tuner_app.tuners.base import StoredTuner as found
+    elif name == "PopulationTuner":
+        from tuner_app.tuners.population import PopulationTuner as found
     elif name == "SequentialTuner":
         from tuner_app.tuners.sequential import SequentialTuner as found
     else:

@@ -1,0 +1,90 @@
+"""The tuner that stacks its trials: what it computes, what it keeps, and what it leaves to fit."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from tuner_app import oracles
+from tuner_app.store import SearchReader
+from tuner_app.tuners import PopulationTuner, SequentialTuner
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((96, 4)).astype("float32")
+Y = (X @ [1.0, -2.0, 0.5, 0.0] + 0.1 * RNG.standard_normal(96)).astype("float32")[:, None]
+VX, VY = X[:32], Y[:32]
+TX, TY = X[32:], Y[32:]
+
+
+def build(hp):
+    model = keras.Sequential(
+        [
+            keras.layers.Input((4,)),
+            keras.layers.Dense(8, "tanh"),
+            keras.layers.Dropout(hp.Float("dropout", 0.05, 0.5)),
+            keras.layers.Dense(1),
+        ]
+    )
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "mse", metrics=["mae"])
+    return model
+
+
+def plain(hp):
+    """Without random numbers, so that `fit` computes the same."""
+    model = keras.Sequential([keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-2, 1e-1)), "mse", metrics=["mae"])
+    return model
+
+
+@pytest.fixture
+def tuner(tmp_path):
+    """Makes a tuner in a folder of its own, named by `project`."""
+
+    def make(hypermodel=build, trials=3, project="a", kind=PopulationTuner, **arguments):
+        return kind(
+            oracles.create("random", "val_loss", max_trials=trials, seed=3),
+            hypermodel,
+            directory=tmp_path,
+            project_name=project,
+            **arguments,
+        )
+
+    return make
+
+
+def histories(tuner):
+    with SearchReader(tuner.project_dir) as reader:
+        return {row.trial_id: reader.history(row.trial_id) for row in reader.trials()}
+
+
+def assert_same(one, two, tolerance=1e-5):
+    assert one.keys() == two.keys() and len(one) > 0
+    for trial_id in one:
+        assert one[trial_id].keys() == two[trial_id].keys()
+        for at, metrics in one[trial_id].items():
+            assert metrics == pytest.approx(two[trial_id][at], rel=tolerance, abs=1e-6)
+
+
+def search(tuner, **arguments):
+    given = {"epochs": 3, "validation_data": (VX, VY), "batch_size": 16, "verbose": 0}
+    tuner.search(TX, TY, **(given | arguments))
+    return tuner
+
+
+def test_whole_batches_without_randomness_equal_fit(tuner):
+    stacked = search(tuner(plain), batch_size=64)
+    by_fit = search(tuner(plain, project="b", kind=SequentialTuner), batch_size=64)
+    assert stacked.stacked == 3 and not stacked.by_fit
+    assert_same(histories(stacked), histories(by_fit))
+    best, same = (t.get_best_models(1)[0].predict(VX, verbose=0) for t in (stacked, by_fit))
+    np.testing.assert_allclose(best, same, rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_depend_on_neither_neighbours_nor_lanes(tuner):
+    alone = search(tuner(project="alone", trials=10, lanes=1))
+    together = search(tuner(project="together", trials=10, lanes=10))
+    assert_same(histories(alone), histories(together))
+    assert [t.score for t in alone.oracle.get_best_trials(10)] == pytest.approx(
+        [t.score for t in together.oracle.get_best_trials(10)], rel=1e-5
+    )

@@ -1,0 +1,215 @@
+"""Keras's own callback objects, and the user's, at work on one lane of a stack.
+
+Between epochs a callback does to a lane what it does to a model in `fit`, through `LaneModel`. What
+happens inside an epoch is one compiled program for all lanes, so a callback that wants to act on
+batches, or while the validation data are evaluated, can't stack.
+"""
+
+import copy
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tuner_app.population import CannotStack
+from tuner_app.tuners.lane_model import LaneModel
+
+_INSIDE_AN_EPOCH = (
+    "on_batch_begin on_batch_end on_train_batch_begin on_train_batch_end on_test_begin "
+    "on_test_end on_test_batch_begin on_test_batch_end"
+).split()
+_SET_BY_KERAS = ("_model", "params", "model")
+
+
+def refuse_inside_an_epoch(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Raises `CannotStack`, naming the callback, where one of them acts inside an epoch.
+
+    >>> refuse_inside_an_epoch([keras.callbacks.EarlyStopping()])
+    >>> refuse_inside_an_epoch([keras.callbacks.ModelCheckpoint("a.keras", save_freq=5)])
+    Traceback (most recent call last):
+    tuner_app.population.errors.CannotStack: the callback ModelCheckpoint saves every 5 batches
+    """
+    for callback in callbacks:
+        name = type(callback).__name__
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise CannotStack(f"the callback {name} is no keras.callbacks.Callback")
+        reason = _REASONS.get(type(callback), _its_hooks)(callback)
+        if reason:
+            raise CannotStack(f"the callback {name} {reason}")
+
+
+def _its_hooks(callback) -> str | None:
+    plain = keras.callbacks.Callback
+    for hook in _INSIDE_AN_EPOCH:
+        if hook in vars(callback) or getattr(type(callback), hook) is not getattr(plain, hook):
+            return f"has its own {hook}"
+    return None
+
+
+def _of_checkpoint(callback) -> str | None:
+    if callback.save_freq != "epoch":
+        return f"saves every {callback.save_freq} batches"
+    return None
+
+
+def _of_tensorboard(callback) -> str | None:
+    if callback.update_freq != "epoch" or callback.write_steps_per_second:
+        return "writes every few batches"
+    if callback._start_batch or callback._stop_batch:
+        return "profiles batches"
+    return None
+
+
+# Keras's own that have hooks inside an epoch, and may do without them.
+_REASONS = {
+    # A lane whose loss is no number ends at that epoch anyway.
+    keras.callbacks.TerminateOnNaN: lambda callback: None,
+    keras.callbacks.ModelCheckpoint: _of_checkpoint,
+    keras.callbacks.TensorBoard: _of_tensorboard,
+}
+
+
+def own_files(callbacks: Iterable[keras.callbacks.Callback], trial_id: str, execution: int) -> None:
+    """Gives each run files of its own: trials that train at the same time would overwrite each
+    other's. `logs/log.csv` becomes `logs/0007/execution0/log.csv`, as KerasTuner does for
+    TensorBoard."""
+    for callback in callbacks:
+        attribute = _FILES.get(type(callback))
+        if attribute is not None:
+            path = Path(getattr(callback, attribute))
+            path = path.parent / trial_id / f"execution{execution}" / path.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            setattr(callback, attribute, str(path))
+
+
+_FILES = {keras.callbacks.CSVLogger: "filename", keras.callbacks.ModelCheckpoint: "filepath"}
+
+
+class LaneCallbacks:
+    """The callbacks of one run, called in their order as `fit` calls them.
+
+    Args:
+        callbacks: The run's own copies.
+        model: The lane.
+        epochs, steps: What Keras tells callbacks in `params`.
+    """
+
+    def __init__(
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        model: LaneModel,
+        epochs: int,
+        steps: int,
+    ):
+        self.model = model
+        self._callbacks = callbacks
+        self._params = {"verbose": 0, "epochs": epochs, "steps": steps}
+
+    def train_begin(self, state: list[dict] | None = None) -> None:
+        """Begins, or goes on where `state` was taken."""
+        for i, callback in enumerate(self._callbacks):
+            callback.set_params(self._params)
+            callback.set_model(self.model)
+            if state is not None:
+                _prepare_to_go_on(callback, state[i])
+        self._call("on_train_begin")
+        if state is not None:
+            for callback, attributes in zip(self._callbacks, state, strict=True):
+                vars(callback).update(_resolved(copy.deepcopy(attributes)))
+
+    def epoch_begin(self, epoch: int) -> None:
+        self._call("on_epoch_begin", epoch)
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """`logs` are the epoch's; callbacks may add to them."""
+        for callback in self._callbacks:
+            if type(callback) is keras.callbacks.TensorBoard:
+                self._evaluated(callback, logs)
+        self._call("on_epoch_end", epoch, logs)
+
+    def train_end(self, logs: dict[str, float]) -> None:
+        self._call("on_train_end", logs)
+        self.model.close()
+
+    def state(self) -> list[dict]:
+        """Each callback's attributes, as far as they are plain values, arrays, or nests of them."""
+        return [_plain_attributes(callback) for callback in self._callbacks]
+
+    def _call(self, hook: str, *arguments) -> None:
+        for callback in self._callbacks:
+            if type(callback) is keras.callbacks.TerminateOnNaN:
+                continue
+            getattr(callback, hook)(*arguments)
+            self.model.take_back(f"the callback {type(callback).__name__}")
+
+    def _evaluated(self, callback, logs) -> None:
+        found = {k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")}
+        if found:
+            callback.on_test_begin()
+            callback.on_test_end(found)
+
+
+def _prepare_to_go_on(callback, state: Mapping[str, Any]) -> None:
+    """A log begun before is gone on with, and not begun again."""
+    if type(callback) is keras.callbacks.CSVLogger:
+        path = Path(callback.filename)
+        callback.append = path.exists()
+        if callback.append and "rows" in state:
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(lines[: state["rows"]]))  # later ones come again
+
+
+def _plain_attributes(callback) -> dict[str, Any]:
+    found = {}
+    for name, value in vars(callback).items():
+        if name not in _SET_BY_KERAS:
+            plain, value = _plain(value)
+            if plain:
+                found[name] = value
+    if type(callback) is keras.callbacks.CSVLogger:
+        found.pop("append", None)
+        found.pop("append_header", None)
+        path = Path(callback.filename)
+        found["rows"] = len(path.read_text().splitlines()) if path.exists() else 0
+    return found
+
+
+def _plain(value) -> tuple[bool, Any]:
+    """Whether a value can be kept without its class, and the form it is kept in."""
+    if value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic)):
+        return True, value
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        return all(plain for plain, _ in items), type(value)(item for _, item in items)
+    if type(value) is dict and all(isinstance(key, (str, int)) for key in value):
+        items = {key: _plain(item) for key, item in value.items()}
+        return all(p for p, _ in items.values()), {key: item for key, (_, item) in items.items()}
+    if keras.ops.is_tensor(value):
+        return True, keras.ops.convert_to_numpy(value)
+    name = _function_name(value)
+    return (True, {_FUNCTION: name}) if name else (False, None)
+
+
+# Keras's callbacks keep the comparison they use (keras.ops.less) beside values that depend on it.
+_FUNCTION = "function of Keras or NumPy"
+
+
+def _function_name(value) -> str | None:
+    module = getattr(value, "__module__", None) or ""
+    name = getattr(value, "__name__", "")
+    if module.split(".")[0] in ("keras", "numpy", "operator", "_operator"):
+        if getattr(importlib.import_module(module), name, None) is value:
+            return f"{module}:{name}"
+    return None
+
+
+def _resolved(value):
+    if isinstance(value, dict):
+        if set(value) == {_FUNCTION}:
+            module, name = value[_FUNCTION].split(":")
+            return getattr(importlib.import_module(module), name)
+        return {key: _resolved(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,167 @@
+"""Trials by the hundred: those of one structure are trained together in one compiled program."""
+
+import math
+import time
+from collections import Counter
+from typing import Any
+
+import keras
+import keras_tuner
+from keras.src.utils import naming
+from keras_tuner import errors
+from keras_tuner.src.engine import tuner as tuner_module
+
+from tuner_app.errors import UserError
+from tuner_app.population import CannotStack, PopulationStats
+from tuner_app.tuners.fit_arguments import stackable
+from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
+from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
+from tuner_app.tuners.stacked_search import StackedSearch
+
+
+class PopulationTuner(SequentialTuner):
+    """A `keras_tuner.Tuner` that stacks its trials, and trains by `fit`, named, what can't stack.
+
+    `search` takes what `model.fit` takes: arrays or finite `tf.data` sets, and callbacks, which act
+    on each trial alone. A trial's numbers depend on neither its neighbours nor the number of lanes.
+    The mode of each trial is in its record, with the reason where it is not "stacked".
+
+    Args (besides those of `StoredTuner`):
+        lanes: How many trials are trained at once; "auto": as many as seems good.
+        checkpoint_seconds: How often the stack is saved, so that a killed search goes on there.
+
+    Attributes:
+        stacked: Trials that the last search trained in a stack.
+        by_fit: Reason to trials that the last search trained by `fit` for it.
+        stack_stats: What the engine says of the last search; None where nothing was stacked.
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> def build(hp):
+    ...     model = keras.Sequential([keras.layers.Dense(1)])
+    ...     model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    ...     return model
+    >>> from tuner_app import oracles
+    >>> tuner = PopulationTuner(
+    ...     oracles.create("random", "val_loss", max_trials=4, seed=0),
+    ...     build, directory=tempfile.mkdtemp(), project_name="line", lanes=4)
+    >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+    >>> tuner.search(x, 2 * x, epochs=2, validation_data=(x, 2 * x), verbose=0)
+    >>> tuner.stacked, dict(tuner.by_fit)
+    (4, {})
+    """
+
+    def __init__(
+        self,
+        oracle,
+        hypermodel=None,
+        *arguments,
+        lanes: int | str = "auto",
+        checkpoint_seconds: float = 60.0,
+        **keywords,
+    ):
+        if lanes != "auto" and (not isinstance(lanes, int) or lanes < 1):
+            raise UserError(
+                f'Expected lanes to be "auto" or a number of at least 1; received {lanes!r}.'
+            )
+        self.lanes = lanes
+        self.checkpoint_seconds = checkpoint_seconds
+        self.stacked = 0
+        self.by_fit: Counter[str] = Counter()
+        self.stack_stats: PopulationStats | None = None
+        self._reasons: dict[str, str] = {}  # why an open trial is trained by fit
+        super().__init__(oracle, hypermodel, *arguments, **keywords)
+
+    def _run_trials(self, *fit_args, **fit_kwargs) -> None:
+        self.stacked, self.by_fit, self.stack_stats = 0, Counter(), None
+        self._fit_args, self._fit_kwargs = fit_args, fit_kwargs
+        try:
+            self._refuse_own_training()
+            arguments = stackable(fit_args, fit_kwargs)
+            refuse_inside_an_epoch(arguments.callbacks)
+        except CannotStack as reason:
+            self._run_by_fit(str(reason))
+        else:
+            StackedSearch(self, arguments).run()
+
+    def _refuse_own_training(self) -> None:
+        """Raises `CannotStack` where a subclass or the hypermodel trains in a way of its own."""
+        for name in ("run_trial", "_build_and_fit_model", "on_batch_begin", "on_batch_end"):
+            if getattr(type(self), name) is not getattr(SequentialTuner, name):
+                raise CannotStack(f"{type(self).__name__} has its own {name}")
+        if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
+            raise CannotStack(f"{type(self.hypermodel).__name__} has its own fit")
+        if self.distribution_strategy is not None:
+            raise CannotStack("the tuner has a distribution strategy")
+
+    @property
+    def has_epoch_hooks(self) -> bool:
+        """Whether a subclass has an `on_epoch_begin` or `on_epoch_end` of its own."""
+        return any(
+            getattr(type(self), name) is not getattr(SequentialTuner, name)
+            for name in ("on_epoch_begin", "on_epoch_end")
+        )
+
+    def build_for_stack(self, trial, execution: int) -> keras.Model:
+        """The model of one execution, as `run_trial` would build it, with the same weights.
+
+        KerasTuner clears Keras's session and collects garbage before each model, which takes longer
+        than building it. Here only the names are counted anew, so that metrics keep theirs.
+        """
+        keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
+        naming.reset_uids()
+        model = self._build_hypermodel(trial.hyperparameters)
+        if not isinstance(model, keras.Model):
+            raise errors.FatalTypeError(
+                "Expected the model-building function, or HyperModel.build(), to return a Keras "
+                f"model; received {model!r} of type {type(model).__name__}."
+            )
+        size = tuner_module.maybe_compute_model_size(model)
+        if self.max_model_size and size > self.max_model_size:
+            raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
+        return model
+
+    # By fit.
+
+    def _run_by_fit(self, reason: str) -> None:
+        wait = 0.0
+        while not self._exhausted:
+            trial = self._open_trial()
+            if trial is None:
+                time.sleep(wait)
+                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+                continue
+            wait = 0.0
+            self.train_by_fit(trial, reason)
+
+    def train_by_fit(self, trial, reason: str) -> None:
+        """Trains an open trial by `fit` and closes it; the reason goes into its record."""
+        self.by_fit[reason] += 1
+        self._reasons[trial.trial_id] = reason
+        try:
+            results, error = self.run_trial(trial, *self._fit_args, **self._fit_kwargs), None
+        except Exception as raised:
+            results, error = None, raised
+        self._close_trial(trial, results, error)
+        del self._reasons[trial.trial_id]
+
+    def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
+        super()._take_results(trial, results, best_epoch)
+        reason = self._reasons.get(trial.trial_id)
+        score = trial.metrics.get_best_value(self.oracle.objective.name)
+        if reason is not None and score is not None and math.isfinite(score):
+            trial.message = f"trained by fit: {reason}"
+
+    def _configure_tensorboard_dir(self, callbacks, trial, execution=0) -> None:
+        super()._configure_tensorboard_dir(callbacks, trial, execution)
+        own_files(callbacks, trial.trial_id, execution)
+
+    def _summary(self, outcome: str, seconds: float) -> dict[str, Any]:
+        """With `stacked` (trials), `by_fit` (reason to trials) and `stack`, the engine's
+        `PopulationStats` (None where nothing was stacked)."""
+        found = super()._summary(outcome, seconds)
+        return found | {
+            "stacked": self.stacked,
+            "by_fit": dict(self.by_fit),
+            "stack": self.stack_stats,
+        }

@@ -1,0 +1,263 @@
+"""A search whose trials are lanes: opened, trained an epoch at a time, reported and closed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+from keras_tuner.src import utils
+from keras_tuner.src.engine import tuner_utils
+
+from tuner_app.population import CannotStack, LaneState, Population, Readout
+from tuner_app.population.lane import initial_values
+from tuner_app.tuners import stack_checkpoint
+from tuner_app.tuners.fit_arguments import FitArguments
+from tuner_app.tuners.lane_callbacks import LaneCallbacks
+from tuner_app.tuners.lane_model import LaneModel
+from tuner_app.tuners.sequential import LONGEST_WAIT
+from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
+
+MOST_LANES = 100  # with lanes="auto"
+
+
+class StackedSearch:
+    """One call of `PopulationTuner.search`, from the first trial to the last.
+
+    Args:
+        tuner: Opens and closes trials, builds models, and trains by `fit` what can't stack.
+        arguments: What `search` was given.
+    """
+
+    def __init__(self, tuner, arguments: FitArguments):
+        self.tuner, self.arguments = tuner, arguments
+        self.population = Population(
+            arguments.train,
+            arguments.validation,
+            batch_size=arguments.batch_size,
+            lanes=self._number_of_lanes(),
+            class_weight=arguments.class_weight,
+        )
+        slots = max(1, self.population.lanes // tuner.executions_per_trial)
+        self.free_slots = list(range(slots))
+        self.open: dict[str, StackedTrial] = {}
+        self.runs: dict[tuple[str, int], Run] = {}  # those under way, by their lanes' names
+        self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
+        self.saved_at = time.monotonic()
+        self.steps = -(-self.population.train.size // arguments.batch_size)
+
+    def _number_of_lanes(self) -> int:
+        tuner = self.tuner
+        if tuner.lanes != "auto":
+            return tuner.lanes
+        waiting = tuner.oracle.remaining_trials()
+        if waiting is None:
+            return MOST_LANES
+        runs = max(1, waiting * tuner.executions_per_trial)
+        return -(-runs // -(-runs // MOST_LANES))  # waves of one size
+
+    def run(self) -> None:
+        """Until no slot will be given a trial any more."""
+        wait = 0.0
+        while True:
+            self._fill()
+            if self.runs:
+                wait = 0.0
+                self._epoch()
+                self._save_if_due()
+            elif not self.free_slots:
+                break
+            else:  # the oracle waits for somebody else's trials
+                time.sleep(wait)
+                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+        stack_checkpoint.delete(self.tuner.project_dir)
+
+    # Opening.
+
+    def _fill(self) -> None:
+        """Gives every free slot a trial, unless the oracle has none to give now."""
+        while self.free_slots:
+            slot = self.free_slots[0]
+            self.tuner._exhausted = False
+            trial = self.tuner._open_trial(slot)
+            if trial is not None:
+                self.free_slots.pop(0)
+                self._begin(trial, slot)
+            elif self.tuner._exhausted:
+                self.free_slots.pop(0)  # its last answer
+            else:
+                return
+
+    def _begin(self, trial, slot: int) -> None:
+        began = time.monotonic()
+        stacked = StackedTrial(trial, slot, self.tuner.oracle.objective)
+        self.open[stacked.trial_id] = stacked
+        try:
+            self._admit(stacked, self.saved.pop(stacked.trial_id, None))
+        except Exception as error:
+            self._give_up(stacked, error)
+        else:
+            stacked.seconds += time.monotonic() - began
+            if stacked.done:  # its runs were over before the process died
+                self._close(stacked)
+
+    def _admit(self, stacked: StackedTrial, saved: dict | None) -> None:
+        """Gives each execution a lane, where the checkpoint left it or at its beginning."""
+        tuner = self.tuner
+        seeds = [tuner.seed_of(stacked.trial_id, i) for i in range(tuner.executions_per_trial)]
+        if saved is not None and [run["seed"] for run in saved["runs"]] != seeds:
+            saved = None  # of a run that failed
+        if saved is not None:
+            stacked.go_on_from(saved)
+        for execution, seed in enumerate(seeds):
+            run = Run((stacked.trial_id, execution), seed)
+            stacked.runs.append(run)
+            self._admit_run(stacked, run, None if saved is None else saved["runs"][execution])
+        tuner.store.report_epochs(
+            (*run.key, run.first_epoch + i, metrics, None)
+            for run in stacked.runs
+            for i, metrics in enumerate(run.reported)
+        )
+
+    def _admit_run(self, stacked: StackedTrial, run: Run, saved: dict | None) -> None:
+        planned = self.tuner._with_planned_epochs(
+            stacked.trial,
+            {"epochs": self.arguments.epochs, "initial_epoch": self.arguments.initial_epoch},
+        )
+        run.first_epoch, epochs = planned["initial_epoch"], planned["epochs"]
+        if saved is not None:
+            run.go_on_from(saved)
+        model = self._build(stacked, run.key[1])
+        stacked.build_config = model.get_build_config()
+        if run.done:
+            stacked.template = model
+            return
+        values = initial_values(model, run.seed) if saved is None else saved["lane"]
+        state = LaneState(values, run.seed, epochs, run.epoch)
+        self.population.admit(run.key, model, seed=run.seed, epochs=epochs, state=state)
+        self.runs[run.key] = run
+        run.watch(model.optimizer)
+        run.callbacks = self._callbacks(stacked, run, model, epochs)
+        if run.callbacks is not None:
+            run.callbacks.train_begin(None if saved is None else saved["callbacks"])
+
+    def _build(self, stacked: StackedTrial, execution: int) -> keras.Model:
+        model = self.tuner.build_for_stack(stacked.trial, execution)
+        if not model.compiled:
+            raise CannotStack("the model is not compiled")
+        if not model.built:
+            batch = self.population.train.symbolic_batch(self.arguments.batch_size)
+            model._symbolic_build(data_batch=batch)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        return model
+
+    def _callbacks(self, stacked, run, model, epochs) -> LaneCallbacks | None:
+        tuner, execution = self.tuner, run.key[1]
+        callbacks = tuner._deepcopy_callbacks(self.arguments.callbacks)
+        tuner._configure_tensorboard_dir(callbacks, stacked.trial, execution)
+        if tuner.has_epoch_hooks:
+            callbacks.append(tuner_utils.TunerCallback(tuner, stacked.trial))
+        if not callbacks:
+            return None
+        lane_model = LaneModel(
+            self.population.lane(run.key),
+            type(model),
+            model.optimizer,
+            build=lambda: self._build(stacked, execution),
+            iterations=lambda: run.iterations(self.steps),
+        )
+        return LaneCallbacks(callbacks, lane_model, epochs, self.steps)
+
+    # An epoch.
+
+    def _epoch(self) -> None:
+        for run in list(self.runs.values()):
+            self._guarded(run, run.begin_epoch)
+        began = time.monotonic()
+        reports = self.population.run_epoch()
+        share = (time.monotonic() - began) / max(1, len(reports))
+        for key, reason in self.population.take_rejected().items():
+            if key in self.runs:
+                self._give_up(self.open[key[0]], CannotStack(reason), gone=key)
+        readout = Readout(self.population)
+        ended = []
+        for report in reports:
+            run = self.runs.get(report.key)  # None: another run of its trial has just failed
+            if run is None:
+                continue
+            stacked = self.open[report.key[0]]
+            stacked.spend(share, self.tuner)
+            if self._guarded(run, run.end_epoch, report.logs, report.done, readout, self.steps):
+                ended.append((stacked, run))
+        self.tuner._report_epochs((*run.key, run.epoch - 1, run.reported[-1]) for _, run in ended)
+        for stacked, run in ended:
+            if run.key in self.runs:
+                self._guarded(run, self._after_epoch, stacked, run, readout)
+        for stacked in [s for s in self.open.values() if s.done]:
+            self._close(stacked)
+
+    def _after_epoch(self, stacked: StackedTrial, run: Run, readout: Readout) -> None:
+        refuse_diverged(run.logs[-1], run.epoch - 1)
+        stacked.template = self.population.lane(run.key).template
+        stacked.keep_best(run, readout)
+        if run.done:
+            run.end()
+            self._leave(run)
+
+    def _guarded(self, run: Run, action: Callable, *arguments) -> bool:
+        """Does it; what it raises ends the run's trial, and no other."""
+        try:
+            action(*arguments)
+            return True
+        except Exception as error:
+            self._give_up(self.open[run.key[0]], error)
+            return False
+
+    # Closing.
+
+    def _leave(self, run: Run) -> None:
+        del self.runs[run.key]
+        if run.key in self.population:
+            self.population.retire(run.key)
+
+    def _give_up(self, stacked: StackedTrial, error: Exception, gone: tuple | None = None) -> None:
+        """Ends a trial that failed, or trains it by `fit` where it only can't stack."""
+        for run in stacked.runs:
+            if run.key in self.runs:
+                self._leave(run)
+        del self.open[stacked.trial_id]
+        self.free_slots.insert(0, stacked.slot)
+        if isinstance(error, CannotStack):
+            self.tuner.train_by_fit(stacked.trial, str(error))
+        else:
+            self.tuner.stacked += 1
+            self.tuner._close_trial(stacked.trial, error=error, mode="stacked")
+
+    def _close(self, stacked: StackedTrial) -> None:
+        """Ends a trial whose runs are over; its weights are on the disk before it is COMPLETED."""
+        tuner = self.tuner
+        began = time.monotonic()
+        stacked.save_best(tuner._get_checkpoint_fname(stacked.trial_id))
+        utils.save_json(tuner._get_build_config_fname(stacked.trial_id), stacked.build_config)
+        stacked.spend(time.monotonic() - began, tuner)
+        del self.open[stacked.trial_id]
+        self.free_slots.insert(0, stacked.slot)
+        tuner.stacked += 1
+        tuner.stack_stats = self.population.stats
+        tuner._close_trial(stacked.trial, [run.history for run in stacked.runs], mode="stacked")
+
+    # The checkpoint.
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self.saved_at >= self.tuner.checkpoint_seconds:
+            self.save()
+
+    def save(self) -> None:
+        """Writes where every open trial stands."""
+        states = [
+            stacked.state(lambda key: self.population.lane(key).state)
+            for stacked in self.open.values()
+        ]
+        waiting = list(self.saved.values())  # of trials that were not opened again yet
+        stack_checkpoint.write(Path(self.tuner.project_dir), states + waiting)
+        self.saved_at = time.monotonic()

@@ -1,0 +1,189 @@
+"""One trial in a stack: its runs (one lane an execution), what they reported, the best weights."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras_tuner import Objective
+
+from tuner_app.population import LaneState, Readout
+from tuner_app.tuners.failed_run import DivergedError
+from tuner_app.tuners.lane_callbacks import LaneCallbacks
+
+
+@dataclass
+class Run:
+    """One execution of a trial.
+
+    Attributes:
+        key: The name of its lane: (trial id, execution).
+        seed: Seeds its weights, its data order and its dropout masks.
+        first_epoch: The epoch it began with; 0 unless it goes on from another trial.
+        callbacks: At work on its lane; None where there are none.
+        logs: Each epoch's metrics, from `first_epoch` on.
+        reported: The same, with the learning rate.
+        done: Whether it has ended.
+    """
+
+    key: tuple[str, int]
+    seed: int
+    first_epoch: int = 0
+    callbacks: LaneCallbacks | None = None
+    logs: list[dict[str, float]] = field(default_factory=list)
+    reported: list[dict[str, float]] = field(default_factory=list)
+    done: bool = False
+    _begun: int | None = None  # the epoch whose beginning the callbacks know of
+    _schedule: Callable | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done, counted from the trial's very first."""
+        return self.first_epoch + len(self.logs)
+
+    @property
+    def history(self) -> keras.callbacks.History:
+        """What `fit` would have returned."""
+        history = keras.callbacks.History()
+        history.epoch = list(range(self.first_epoch, self.epoch))
+        names = self.logs[0] if self.logs else ()
+        history.history = {name: [logs.get(name) for logs in self.logs] for name in names}
+        return history
+
+    def iterations(self, steps: int) -> int:
+        """The optimizer's steps so far, with `steps` an epoch."""
+        return len(self.logs) * steps
+
+    def watch(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Notes the optimizer's schedule, from which the learning rate is told."""
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        if not isinstance(inner._learning_rate, keras.Variable):
+            self._schedule = inner._learning_rate
+
+    def begin_epoch(self) -> None:
+        """Tells the callbacks, once an epoch, and moves what they set to the lane."""
+        if self.callbacks is not None and self._begun != self.epoch:
+            self._begun = self.epoch
+            self.callbacks.model.at(None)
+            self.callbacks.epoch_begin(self.epoch)
+            self.callbacks.model.flush()
+
+    def end_epoch(self, logs: dict[str, float], last: bool, readout: Readout, steps: int) -> None:
+        """Takes an epoch's metrics, tells the callbacks, and knows whether it was the last."""
+        epoch = self.epoch
+        self.logs.append(logs)
+        if self.callbacks is not None:
+            self.callbacks.model.at(readout)
+            self.callbacks.epoch_end(epoch, logs)
+            last = last or bool(self.callbacks.model.stop_training)
+        rate = readout.learning_rate(self.key)
+        if rate is None:
+            rate = float(keras.ops.convert_to_numpy(self._schedule(self.iterations(steps))))
+        self.reported.append({"learning_rate": rate} | logs)
+        self.done = last
+
+    def end(self) -> None:
+        """Tells the callbacks that the training is over."""
+        if self.callbacks is not None:
+            self.callbacks.train_end(self.logs[-1])
+            self.callbacks = None
+
+    def state(self, lane: LaneState | None) -> dict[str, Any]:
+        """Where the run stands, for `stack_checkpoint`."""
+        return {
+            "seed": self.seed,
+            "logs": self.logs,
+            "reported": self.reported,
+            "done": self.done,
+            "lane": None if lane is None else lane.values,
+            "callbacks": None if self.callbacks is None else self.callbacks.state(),
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Takes back what `state` gave."""
+        self.logs, self.reported, self.done = state["logs"], state["reported"], state["done"]
+
+
+class StackedTrial:
+    """A trial whose runs are lanes.
+
+    Args:
+        trial: KerasTuner's trial.
+        slot: The slot that it occupies.
+        objective: Decides which epoch is best, of all runs.
+    """
+
+    def __init__(self, trial, slot: int, objective: Objective):
+        self.trial, self.slot, self._objective = trial, slot, objective
+        self.runs: list[Run] = []
+        self.best_value = -math.inf if objective.direction == "max" else math.inf
+        self.best_weights: list[np.ndarray] | None = None
+        self.template: keras.Model | None = None
+        self.build_config: dict | None = None
+        self.seconds = 0.0
+
+    @property
+    def trial_id(self) -> str:
+        return self.trial.trial_id
+
+    @property
+    def done(self) -> bool:
+        return all(run.done for run in self.runs)
+
+    def spend(self, seconds: float, tuner) -> None:
+        """Adds to what the trial costs: its share of the stack's time."""
+        self.seconds += seconds
+        tuner._share_seconds(self.trial_id, self.seconds)
+
+    def keep_best(self, run: Run, readout: Readout) -> None:
+        """Keeps the weights if the last epoch is the best so far, as KerasTuner's `SaveBestEpoch`
+        does."""
+        logs = run.logs[-1]
+        if self._objective.has_value(logs):
+            value = self._objective.get_value(logs)
+            if not self._objective.better_than(value, self.best_value):
+                return
+            self.best_value = value
+        model = run.callbacks.model if run.callbacks is not None else None
+        if model is not None and model.pending is not None:
+            self.best_weights = model.get_weights()
+        else:
+            self.best_weights = readout.weights(run.key)
+
+    def save_best(self, path: str | Path) -> None:
+        """Writes the best weights as `model.save_weights` does, beside and renamed."""
+        if self.best_weights is None:
+            return
+        final = Path(path)
+        partial = final.with_name(f"partial.{final.name}")  # Keras minds the end of the name
+        self.template.set_weights(self.best_weights)
+        self.template.save_weights(partial)
+        os.replace(partial, final)
+
+    # To the checkpoint and back.
+
+    def state(self, lane_state: Callable[[tuple[str, int]], LaneState]) -> dict[str, Any]:
+        """Where the trial stands, for `stack_checkpoint`."""
+        return {
+            "trial_id": self.trial_id,
+            "best_value": self.best_value,
+            "best_weights": self.best_weights,
+            "seconds": self.seconds,
+            "runs": [run.state(None if run.done else lane_state(run.key)) for run in self.runs],
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Takes back the best weights; the runs are admitted with theirs by the tuner."""
+        self.best_value, self.best_weights = state["best_value"], state["best_weights"]
+        self.seconds = state["seconds"]
+
+
+def refuse_diverged(logs: dict[str, float], epoch: int) -> None:
+    """Raises `DivergedError` where the loss is no number."""
+    loss = logs.get("loss")
+    if loss is not None and not math.isfinite(loss):
+        raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
