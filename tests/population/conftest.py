@@ -49,8 +49,10 @@ def _train_alone(model, train, validation, batch_size, seed, epochs, class_weigh
                 # Some layers draw random numbers while they evaluate; a stack keeps a trial's for
                 # its training steps.
                 states = [keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables]
+                names = ("x", "y", "sample_weight")
+                held_out = dict(zip(names, validation, strict=False))
                 found = model.evaluate(
-                    *validation, batch_size=batch_size, verbose=0, return_dict=True
+                    **held_out, batch_size=batch_size, verbose=0, return_dict=True
                 )
                 logs |= {f"val_{name}": value for name, value in found.items()}
                 for variable, state in zip(model.non_trainable_variables, states, strict=True):

@@ -65,4 +65,5 @@ def apply_gradients(optimizer, slots, gradients, weights):
 
 def _variable_key(self, variable):
     """TensorFlow's key, from the variable itself and not its value in a stateless scope."""
-    return getattr(variable, "_value", variable)._unique_id
+    value = getattr(variable, "_value", variable)
+    return getattr(value, "_unique_id", id(variable))

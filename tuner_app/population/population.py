@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import keras
+
 from tuner_app.errors import UserError
+from tuner_app.population.building import build_optimizer, built
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.examples import examples
 from tuner_app.population.lane import Lane, LaneState, initial_values
@@ -121,6 +124,8 @@ class Population:
 
         Args:
             key: any hashable name.
+            model: the model, or a function without arguments that builds it (quicker once the
+                signature is known; random draws in it are then decided by `seed`).
             seed: decides the order of the data and every random number of layers that have no
                 seed of their own.
             epochs: epochs until it is done, counted from its very start.
@@ -130,10 +135,17 @@ class Population:
         """
         if key in self._where:
             raise ValueError(f"trial {key!r} is in the population already")
-        refuse_custom_training(model)
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        description = describe(model)
+        found = None
+        if not isinstance(model, keras.Model):
+            build = model
+            found = self._read_lightly(build, seed)
+            if found is None:
+                model = built(build, seed)
+        if found is None:
+            refuse_custom_training(model)
+            build_optimizer(model)
+            found = model, describe(model)
+        model, description = found
         shape = self._shapes.setdefault(description.structure, _Shape())
         if shape.refusal:
             raise CannotStack(shape.refusal)
@@ -143,8 +155,24 @@ class Population:
         )
         self._place(trial, shape)
 
+    def _read_lightly(self, build, seed):
+        """A model that is only read, and its description, if a trusted program awaits it."""
+        if not any(stack.trusted for shape in self._shapes.values() for stack in shape.stacks):
+            return None
+        try:
+            model = built(build, seed, light=True)
+            refuse_custom_training(model)
+            description = describe(model)
+        except Exception:  # whatever it is, the ordinary way will tell
+            return None
+        shape = self._shapes.get(description.structure, _Shape())
+        if any(stack.trusts(description.numbers) for stack in shape.stacks):
+            return model, description
+        return None
+
     def _place(self, trial: Trial, shape: _Shape):
-        for stack in shape.stacks:
+        # A stack that needs no new trace first: then the model may be a light one.
+        for stack in sorted(shape.stacks, key=lambda stack: not stack.trusts(trial.numbers)):
             if stack.accepts(trial.numbers):
                 break
         else:

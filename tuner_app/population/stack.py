@@ -105,6 +105,16 @@ class Stack:
         chosen = np.array([numbers[i] for i in self.varying])
         return journal.outcomes(chosen) == tuple(outcome for _, outcome in journal.branches)
 
+    @property
+    def trusted(self) -> bool:
+        """Whether its program is traced and was checked."""
+        return self.programs is not None and self.checked is not None
+
+    def trusts(self, numbers: np.ndarray) -> bool:
+        """Whether a trial with these numbers needs neither a trace nor a check."""
+        differs = set(np.flatnonzero(numbers != self.description.numbers).tolist())
+        return self.trusted and differs <= self.checked and self.accepts(numbers)
+
     def lane_of(self, key) -> int:
         for lane, trial in enumerate(self.trials):
             if trial is not None and trial.key == key:
