@@ -1,7 +1,10 @@
 """Bayesian optimization: a Gaussian process over the trials so far says where to look next."""
 
+import warnings
+
 import keras_tuner
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from tuner_app.oracles.stored import StoredOracle
 
@@ -25,7 +28,10 @@ class BayesianOracle(StoredOracle, keras_tuner.oracles.BayesianOptimizationOracl
 
     def populate_space(self, trial_id):
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
-        return super().populate_space(trial_id)
+        with warnings.catch_warnings():
+            # The process's length scale at its bound: no cause for a searcher to act on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().populate_space(trial_id)
 
     def _vectorize_trials(self):
         # KerasTuner gives a trial that waits to be run again the score of the one before it.

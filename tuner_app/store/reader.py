@@ -23,7 +23,7 @@ def holds_search(directory: str | Path) -> bool:
     """Whether `directory` is the project directory of a search that has begun."""
     path = Path(directory) / schema.FILE_NAME
     whole = path.is_file() and path.stat().st_size > 0
-    return whole or path.with_name(trial_files.SEARCH_FILE).is_file()
+    return whole or path.with_name(schema.SEARCH_FILE).is_file()
 
 
 class SearchReader:
@@ -41,15 +41,18 @@ class SearchReader:
         self._connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
+        nothing = UserError(
+            f"{self.directory} holds no search: expected a {schema.FILE_NAME} in it. Give the "
+            "project directory of an earlier search, or begin one there."
+        )
         if not holds_search(self.directory):
-            raise UserError(
-                f"{self.directory} holds no search: expected a {schema.FILE_NAME} in it. Give the "
-                "project directory of an earlier search, or begin one there."
-            )
+            raise nothing
         try:
             return schema.connect_for_reading(self.directory / schema.FILE_NAME)
+        except schema.NotBegun:
+            raise nothing from None
         except schema.Damaged:
-            if not (self.directory / trial_files.SEARCH_FILE).is_file():
+            if not (self.directory / schema.SEARCH_FILE).is_file():
                 raise
         connection = schema.connect_in_memory()
         trial_files.adopt(connection, self.directory)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tuner_app.errors import UserError
 
 FILE_NAME = "search.db"
+SEARCH_FILE = "search.json"  # beside it: see `trial_files`
 SCHEMA_VERSION = 1
 LEAST_SIZE = 4096  # bytes: one page; SQLite takes less for an empty database
 APPLICATION_ID = 0x54756E65  # "Tune": SQLite's mark of whose database a file is
@@ -70,6 +71,10 @@ CREATE VIEW counts AS
   SELECT status, mode, COUNT(*) AS trials, SUM(epochs) AS epochs, SUM(seconds) AS seconds
   FROM trials GROUP BY status, mode;
 """
+
+
+class NotBegun(Exception):
+    """`search.db` was made, and nothing written yet."""
 
 
 class Damaged(UserError):
@@ -137,6 +142,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     Raises:
         UserError: it is of a newer version, or another program's.
         Damaged: there is none, or it can't be read.
+        NotBegun: nothing was written to it yet.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise Damaged(path, "it is empty, or is not there")
@@ -145,9 +151,12 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         address += "&immutable=1"  # on a read-only disk SQLite can't make its index file
     connection = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None)
     try:
-        if _is_fresh(connection, path):
-            raise Damaged(path, "it has no tables")
-        _check(connection, path)
+        if not _is_fresh(connection, path):
+            _check(connection, path)
+        elif path.stat().st_size < LEAST_SIZE or path.with_name(SEARCH_FILE).exists():
+            raise Damaged(path, "it is cut short")
+        else:
+            raise NotBegun(path)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise Damaged(path, error) from None

@@ -14,9 +14,9 @@ from typing import Any
 
 from tuner_app.store import trial_row
 from tuner_app.store.json_text import exportable, from_text, to_text
+from tuner_app.store.schema import SEARCH_FILE
 from tuner_app.store.trial_row import TrialRow
 
-SEARCH_FILE = "search.json"
 TRIAL_FILE = "trial.json"
 _KEPT = "number digest ended failures note blame mode epochs seconds".split()
 

@@ -63,9 +63,7 @@ def _rescore(oracle: StoredOracle, store: SearchStore) -> None:
             ):
                 best[execution] = (value, epoch)
         if not best:
-            raise _impossible(
-                store, f"trial {trial.trial_id} has no {objective.name} to be scored by"
-            )
+            raise _impossible(store, f"trial {trial.trial_id} reported no {objective.name}")
         score = sum(value for value, _ in best.values()) / len(best)
         epoch = sum(epoch for _, epoch in best.values()) // len(best)
         if not trial.metrics.exists(objective.name):

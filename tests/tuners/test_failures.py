@@ -1,0 +1,150 @@
+"""What goes wrong in a trial is recorded with its reason, and the search goes on."""
+
+import math
+
+import keras_tuner
+import pytest
+
+from tuner_app import results
+from tuner_app.tuners import SearchFailed
+
+
+def by_id(tuner) -> dict:
+    return {trial.trial_id: trial for trial in results.read(tuner.project_dir).trials}
+
+
+def test_a_trial_that_raises_is_recorded_and_the_others_run(quick_tuner):
+    def outcome(x, run):
+        if run == 1:
+            raise ValueError("units must be positive\nand other details")
+        return x
+
+    tuner = quick_tuner(outcome)
+    tuner.search()
+    trials = by_id(tuner)
+    assert [trials[i].status for i in sorted(trials)] == ["COMPLETED", "FAILED"] + ["COMPLETED"] * 3
+    assert trials["1"].message == "ValueError: units must be positive"
+    assert trials["1"].score is None
+    from tuner_app.store import SearchReader
+
+    with SearchReader(tuner.project_dir) as reader:
+        (attempt,) = reader.attempts("1")
+    assert attempt["outcome"] == "FAILED" and "and other details" in attempt["traceback"]
+    assert "in outcome" in attempt["traceback"]  # where it was raised
+
+
+def test_nan_then_good_on_retry_is_completed_with_the_good_score(quick_tuner):
+    tuner = quick_tuner(
+        lambda x, run: math.nan if run == 0 else 0.25, max_trials=1, options=retries(1)
+    )
+    tuner.search()
+    (trial,) = by_id(tuner).values()
+    assert (trial.status, trial.score, trial.message) == ("COMPLETED", 0.25, "")
+    assert tuner.oracle.trials["0"].metrics.get_best_value("score") == 0.25
+
+
+def retries(number: int) -> dict:
+    return {"max_retries_per_trial": number}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_is_a_failure_with_its_reason(quick_tuner, value):
+    tuner = quick_tuner(lambda x, run: value if run == 2 else x)
+    tuner.search()
+    trial = by_id(tuner)["2"]
+    assert (trial.status, trial.score) == ("FAILED", None)
+    assert trial.message == "Diverged: score is nan"
+    assert "2" not in {best.trial_id for best in tuner.oracle.get_best_trials(10)}
+
+
+def test_failures_up_to_the_allowed_share_do_not_end_the_search(quick_tuner):
+    # Three in a row, which KerasTuner gives up at; 60% of all, below the share of 80%.
+    def outcome(x, run):
+        if run % 5 in (1, 2, 3):
+            raise ValueError("no")
+        return x
+
+    tuner = quick_tuner(outcome, max_trials=20)
+    tuner.search()
+    statuses = [trial.status for trial in by_id(tuner).values()]
+    assert (statuses.count("COMPLETED"), statuses.count("FAILED")) == (8, 12)
+
+
+def test_too_large_a_share_of_errors_ends_the_search(quick_tuner):
+    def outcome(x, run):
+        raise ValueError("always wrong")
+
+    tuner = quick_tuner(outcome, max_trials=20)
+    with pytest.raises(SearchFailed, match="3 of 3 trials failed .*0.8.*ValueError: always wrong"):
+        tuner.search()
+    assert [trial.status for trial in by_id(tuner).values()] == ["FAILED"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError("40 GB"), "Out of memory: 40 GB"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), "Out of memory: OOM"),
+        (
+            keras_tuner.errors.FailedTrialError("Oversized model: 9 parameters. Skip model."),
+            "Oversized model: 9 parameters. Skip model.",
+        ),
+    ],
+)
+def test_what_is_no_error_of_the_code_does_not_end_the_search(quick_tuner, error, reason):
+    def outcome(x, run):
+        if run < 10:
+            raise error
+        return x
+
+    tuner = quick_tuner(outcome, max_trials=11)
+    tuner.search()
+    trials = by_id(tuner)
+    assert trials["10"].status == "COMPLETED"
+    assert {trial.message for trial in trials.values()} == {reason, ""}
+
+
+def test_tensorflows_own_out_of_memory_error_is_known(quick_tuner):
+    import tensorflow as tf
+
+    from tuner_app.tuners.failed_run import message_of
+
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    assert message_of(error).splitlines()[0].startswith("Out of memory: ")
+
+
+def test_a_fatal_error_is_recorded_and_ends_the_search(quick_tuner):
+    def outcome(x, run):
+        raise keras_tuner.errors.FatalValueError("the data are wrong")
+
+    tuner = quick_tuner(outcome)
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="the data are wrong"):
+        tuner.search()
+    assert by_id(tuner)["0"].status == "FAILED"
+
+
+def test_with_nothing_completed_the_search_raises_and_best_names_nobody(quick_tuner):
+    tuner = quick_tuner(lambda x, run: math.nan, max_trials=4)
+    with pytest.raises(SearchFailed, match="No trial completed, of 4. The last one: Diverged"):
+        tuner.search()
+    assert tuner.get_best_hyperparameters(3) == [] and tuner.get_best_models() == []
+    found = results.read(tuner.project_dir)
+    assert found.best is None and found.ranks() == [None] * 4
+
+
+def test_an_observer_that_raises_is_told_no_more(quick_tuner):
+    from tuner_app.tuners import Observer
+
+    class Broken(Observer):
+        told = 0
+
+        def epoch_ended(self, *details):
+            self.told += 1
+            raise OSError("pipe is closed")
+
+    broken = Broken()
+    tuner = quick_tuner(observers=[broken])
+    with pytest.warns(RuntimeWarning, match="Broken.epoch_ended raised OSError"):
+        tuner.search()
+    assert broken.told == 1
+    assert len(by_id(tuner)) == 5
