@@ -37,8 +37,12 @@ class Lane:
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Epochs done; may be set before its first one, to count on from another trial's."""
         return self._trial.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int):
+        self._trial.epoch = epoch
 
     @property
     def epochs(self) -> int:
@@ -53,7 +57,7 @@ class Lane:
     def state(self) -> LaneState:
         trial = self._trial
         values = {
-            part: self._stack.read(self.key, part)
+            part: self._stack.arrays.read(self.key, part)
             for part in ("trainable", "non_trainable", "optimizer")
         }
         return LaneState(values, trial.seed, trial.epochs, trial.epoch)
@@ -66,7 +70,9 @@ class Lane:
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights in the order of `model.get_weights()`. For many lanes see `Readout`."""
-        values = {part: self._stack.read(self.key, part) for part in ("trainable", "non_trainable")}
+        values = {
+            part: self._stack.arrays.read(self.key, part) for part in ("trainable", "non_trainable")
+        }
         return [values[part][i] for part, i in weight_places(self._stack.model)]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
@@ -75,23 +81,23 @@ class Lane:
         if len(weights) != len(places):
             raise ValueError(f"expected {len(places)} arrays, got {len(weights)}")
         for (part, i), array in zip(places, weights, strict=True):
-            self._stack.write(self.key, part, i, array)
+            self._stack.arrays.overwrite(self.key, part, i, array)
 
     def write(self, part: str, i: int, array: np.ndarray) -> None:
         """Replaces one array of the state: the `i`-th of `part`, as in `LaneState.values`."""
-        self._stack.write(self.key, part, i, array)
+        self._stack.arrays.overwrite(self.key, part, i, array)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate in use. It may be set, unless the optimizer has a schedule."""
-        return float(self._stack.read(self.key, "optimizer", self._rate_place())[0])
+        return float(self._stack.arrays.read(self.key, "optimizer", self._rate_place())[0])
 
     @learning_rate.setter
     def learning_rate(self, value: float):
-        self._stack.write(self.key, "optimizer", self._rate_place(), np.float64(value))
+        self._stack.arrays.overwrite(self.key, "optimizer", self._rate_place(), np.float64(value))
 
     def _rate_place(self) -> int:
-        place = rate_place(self._stack.model.optimizer)
+        place = rate_place(self._stack.optimizer_of(self.key))
         if place is None:
             raise ValueError(
                 "the learning rate follows a schedule and can't be read or set by lane"

@@ -1,56 +1,31 @@
-"""Lanes of one signature: their state stacked on the device, and the programs that advance it."""
+"""Lanes of one signature: who is in them, and which program they run by.
+
+The state of the lanes is in `LaneArrays`, the compiled functions in `Programs`, and the training
+of an epoch in `Epoch`; this file decides which trial takes which lane, and when a new trace is due.
+"""
 
 import time
-from dataclasses import dataclass, field
 
-import keras
 import numpy as np
-from keras import tree
 
-from tuner_app.population import check, order, vectorize
+from tuner_app.population import check, vectorize
+from tuner_app.population.epoch import Epoch
 from tuner_app.population.errors import CannotStack
-from tuner_app.population.lane_scalar import register_with_jax, split
+from tuner_app.population.lane_arrays import LaneArrays
+from tuner_app.population.lane_scalar import register_with_jax
+from tuner_app.population.lifting import Lifting, Pool, Rule, mixable
 from tuner_app.population.programs import Programs
 from tuner_app.population.seam import recurrence
 from tuner_app.population.signature import Description
-
-
-@dataclass(eq=False)
-class Trial:
-    """One trial in, or waiting for, a lane."""
-
-    key: object
-    description: Description
-    values: dict
-    seed: int
-    epochs: int
-    epoch: int = 0
-    model: object = None  # until it has a lane: it may become the template of another stack
-
-    @property
-    def numbers(self) -> np.ndarray:
-        return self.description.numbers
-
-
-@dataclass
-class StackStats:
-    """What one stack has done: times in seconds, steps in batches of one lane."""
-
-    traces: int = 0
-    trace_seconds: float = 0.0
-    check_seconds: float = 0.0
-    lane_steps: int = 0
-    useful_lane_steps: int = 0
-    run_seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
+from tuner_app.population.trial import StackStats, Trial
 
 
 class Stack:
-    """Trials of one signature, trained together.
+    """Trials of one body structure, trained together.
 
     Args:
-        model: the template: compiled, built, with metrics, losses and optimizer built.
-        description: its description.
+        first: the trial whose model is the template: compiled, built, with metrics, losses and
+            optimizer built.
         train, validation: the examples; validation may be None.
         batch_size: examples a step.
         limit: most lanes.
@@ -61,59 +36,83 @@ class Stack:
 
     def __init__(
         self,
-        model,
-        description: Description,
+        first: Trial,
         train,
         validation,
-        batch_size,
-        limit,
-        steps_per_call,
-        native=False,
-        jit_compile=None,
+        *,
+        batch_size: int,
+        limit: int,
+        steps_per_call: int,
+        native: bool = False,
+        jit_compile: bool | None = None,
     ):
-        self.model, self.description = model, description
+        self.model, model = first.model, first.model
         self.train, self.validation, self.batch_size = train, validation, batch_size
-        self.limit, self.steps_per_call, self.native = limit, steps_per_call, native
-        self.fixed: tuple[int, ...] = ()  # positions of numbers that can't be lifted
-        self.varying: tuple[int, ...] = ()
-        self.checked: set[int] | None = None  # numbers whose lifting was compared with plain Keras
+        self.limit, self.steps_per_call, self.native = (
+            (1 if native else limit),
+            steps_per_call,
+            native,
+        )
+        self.body = Lifting(first.description.body)
+        self.pool = Pool()
+        self.rules = [Rule(first.description.rule, model.optimizer, self.pool)]
+        self.mixes = mixable(model) and not native
+        self.barred: set[tuple] = set()  # rules that failed here beside others
         self.trials: list[Trial | None] = []
         self.waiting: list[Trial] = []
-        self.state, self.pairs = None, None
-        self.step, self.indices = 0, None
+        self.arrays = LaneArrays(self)
+        self.epoch = Epoch(self)
         self.xla = not recurrence.has_long(model) if jit_compile is None else jit_compile
-        self.programs = None
+        self.programs: Programs | None = None
         self.stats = StackStats()
         if vectorize.on_jax():
             register_with_jax()
-        self.initial_metrics = _initial_metrics(model)
 
-    # -- lanes ---------------------------------------------------------------------------------
+    # -- what it computes ----------------------------------------------------------------------
 
     @property
-    def active(self) -> int:
-        return sum(trial is not None for trial in self.trials)
+    def liftings(self) -> list[Lifting]:
+        return [self.body, *(rule.lifting for rule in self.rules)]
 
-    def accepts(self, numbers: np.ndarray) -> bool:
-        """Whether a trial with these numbers computes by this stack's program."""
-        mine = self.description.numbers
-        if any(numbers[i] != mine[i] for i in self.fixed):
+    def rule_of(self, description: Description) -> Rule | None:
+        for rule in self.rules:
+            if rule.structure == description.rule.structure:
+                return rule
+        return None
+
+    def accepts(self, description: Description, model=None) -> bool:
+        """Whether such a trial computes by this stack's program, perhaps after a new trace."""
+        if description.rule.structure in self.barred:
             return False
-        if self.programs is None:
-            return True
-        journal = self.programs.journal
-        chosen = np.array([numbers[i] for i in self.varying])
-        return journal.outcomes(chosen) == tuple(outcome for _, outcome in journal.branches)
+        rule = self.rule_of(description)
+        if rule is None:
+            joins = self.mixes and model is not None and mixable(model)
+            return joins and self.body.accepts(description.body.numbers)
+        return self.body.accepts(description.body.numbers) and rule.lifting.accepts(
+            description.rule.numbers
+        )
 
     @property
     def trusted(self) -> bool:
         """Whether its program is traced and was checked."""
-        return self.programs is not None and self.checked is not None
+        return self.programs is not None and self.body.checked is not None
 
-    def trusts(self, numbers: np.ndarray) -> bool:
-        """Whether a trial with these numbers needs neither a trace nor a check."""
-        differs = set(np.flatnonzero(numbers != self.description.numbers).tolist())
-        return self.trusted and differs <= self.checked and self.accepts(numbers)
+    def trusts(self, description: Description) -> bool:
+        """Whether such a trial needs neither a trace nor a check."""
+        rule = self.rule_of(description)
+        return (
+            self.trusted
+            and rule is not None
+            and self.accepts(description)
+            and self.body.trusts(description.body.numbers)
+            and rule.lifting.trusts(description.rule.numbers)
+        )
+
+    # -- who is in it --------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        return sum(trial is not None for trial in self.trials)
 
     def lane_of(self, key) -> int:
         for lane, trial in enumerate(self.trials):
@@ -122,8 +121,17 @@ class Stack:
         raise KeyError(key)
 
     def trial(self, key) -> Trial:
-        waiting = {trial.key: trial for trial in self.waiting}
-        return waiting[key] if key in waiting else self.trials[self.lane_of(key)]
+        for trial in self.waiting:
+            if trial.key == key:
+                return trial
+        return self.trials[self.lane_of(key)]
+
+    def is_waiting(self, key) -> bool:
+        return any(trial.key == key for trial in self.waiting)
+
+    def optimizer_of(self, key):
+        """The template optimizer of the trial's rule."""
+        return self.rule_of(self.trial(key).description).optimizer
 
     def free(self, key) -> None:
         """Gives up the trial's lane, or its place among those that wait."""
@@ -138,262 +146,168 @@ class Stack:
         self.trials, self.waiting = [None] * len(self.trials), []
         return trials
 
-    def is_waiting(self, key) -> bool:
-        return any(trial.key == key for trial in self.waiting)
-
-    def read(self, key, part: str, i: int | None = None) -> list[np.ndarray]:
-        """The trial's arrays of one part of the state, or the i-th only, copied to the host."""
-        chosen = slice(None) if i is None else slice(i, i + 1)
-        if self.is_waiting(key):
-            return [np.array(a) for a in self.trial(key).values[part][chosen]]
-        lane = self.lane_of(key)
-        return [np.array(a[lane]) for a in self.state[part][chosen]]
-
-    def write(self, key, part: str, i: int, value: np.ndarray) -> None:
-        """Replaces the trial's i-th array of one part of the state."""
-        trial = self.trial(key)
-        if trial in self.waiting:
-            trial.values[part][i] = np.asarray(value, trial.values[part][i].dtype)
-            return
-        stacked = self.state[part][i]
-        value = np.asarray(value).reshape(stacked.shape[1:])[None]
-        value = value.astype(keras.backend.standardize_dtype(stacked.dtype))
-        self.state[part][i] = vectorize.put(stacked, np.array([self.lane_of(key)]), value)
+    def compact(self) -> None:
+        """Shrinks the stack to its active lanes; the next step is traced anew."""
+        if self.epoch.step:
+            raise RuntimeError("a stack is compacted between epochs")
+        kept = [lane for lane, trial in enumerate(self.trials) if trial is not None]
+        self._arrange(kept, max(1, len(kept)))
 
     def settle(self) -> list[Trial]:
-        """Puts waiting trials into lanes; returns those that need another stack after all."""
-        if self.step:
+        """Puts waiting trials into lanes; returns those that need another stack after all.
+
+        Raises CannotStack if no trial of this signature can be stacked.
+        """
+        if self.epoch.step:
             return []
-        room = self.limit - self.active
-        coming = self.waiting[:room]
-        if not coming:
-            if self.programs is None and self.active:
-                self._trace([])
-            return []
-        self._lift_differences(coming)
-        self._make_room(len(coming))
-        refused = self._trace(coming) if self.programs is None else []
+        room = max(0, self.limit - self.active)
+        coming, rest = self.waiting[:room], self.waiting[room:]
+        refused = self._fit(coming) if coming else []
         coming = [trial for trial in coming if trial not in refused]
-        self.waiting = self.waiting[room:]
+        if self.programs is None and self.active and not coming:
+            refused += self._trace([])
+        self.waiting = rest
+        if coming:
+            self._seat(coming)
+            bad = self._check(coming)
+            refused += bad
+            coming = [trial for trial in coming if trial not in bad]
+        for trial in coming:
+            trial.model = trial.values = None
+        return refused
+
+    def _fit(self, coming: list[Trial]) -> list[Trial]:
+        """Makes the program fit for these trials; returns those that it can't be fit for."""
+        for trial in coming:
+            if self.rule_of(trial.description) is None:
+                rule = Rule(trial.description.rule, trial.model.optimizer, self.pool)
+                self.rules.append(rule)
+                self.programs = None
+        for trial in coming:
+            rule = self.rule_of(trial.description)
+            new = self.body.extend(trial.description.body.numbers)
+            if rule.lifting.extend(trial.description.rule.numbers) or new:
+                self.programs = None
+        needed = self.active + len(coming)
+        if needed > len(self.trials):
+            lanes = min(self.limit, max(needed, 2 * len(self.trials)))
+            self._arrange(list(range(len(self.trials))), lanes)
+        self.arrays.widen()
+        return self._trace(coming) if self.programs is None else []
+
+    def _seat(self, coming: list[Trial]) -> None:
         lanes = [lane for lane, trial in enumerate(self.trials) if trial is None][: len(coming)]
         for lane, trial in zip(lanes, coming, strict=True):
             self.trials[lane] = trial
-        if lanes:
-            self._write(np.array(lanes), coming)
-            refused += self._check(lanes[: check.LANES], coming)
-        for trial in coming:
-            if trial not in refused:
-                trial.model = trial.values = None
-        return refused
+        self.arrays.write(np.array(lanes), coming)
+        if len(self.rules) > 1:  # lanes of one rule lie side by side, idle ones at the end
+            order = sorted(range(len(self.trials)), key=self._position)
+            self._arrange(order, len(self.trials), traced=True)
+        self.arrays.refresh_numbers()
 
-    def _check(self, lanes: list[int], coming: list[Trial]) -> list[Trial]:
-        """Compares a few steps of these lanes with plain Keras, if the program is new.
+    def _position(self, lane: int) -> int:
+        trial = self.trials[lane]
+        return len(self.rules) if trial is None else self.rule_index(trial)
 
-        Returns the trials that need another stack, where numbers newly lifted are at fault.
-        """
-        if self.checked is not None and set(self.varying) <= self.checked:
-            return []
-        started = time.monotonic()
-        try:
-            check.verify(self, lanes, coming[: len(lanes)])
-        except CannotStack:
-            if self.checked is None:
-                raise
-            self.fixed = tuple(sorted({*self.fixed, *(set(self.varying) - self.checked)}))
-            self.varying = tuple(sorted(self.checked))
+    def rule_index(self, trial: Trial) -> int:
+        return self.rules.index(self.rule_of(trial.description))
+
+    def _arrange(self, kept: list[int], lanes: int, traced: bool = False) -> None:
+        """`lanes` lanes, the first of which are the old lanes `kept`, in that order."""
+        if not traced:
             self.programs = None
-            for trial in coming:
-                self.trials[self.trials.index(trial)] = None
-            self._trace([])
-            self._write_pairs()
-            return coming
-        finally:
-            self.stats.check_seconds += time.monotonic() - started
-        self.checked = set(self.varying)
-        return []
-
-    def _lift_differences(self, coming):
-        mine = self.description.numbers
-        differs = {int(i) for trial in coming for i in np.flatnonzero(trial.numbers != mine)}
-        if differs - set(self.varying):
-            self.varying = tuple(sorted(differs | set(self.varying)))
-            self.programs = None
-            self._write_pairs()
-
-    def _make_room(self, coming: int):
-        needed = self.active + coming
-        if needed <= len(self.trials):
-            return
-        lanes = min(self.limit, max(needed, 2 * len(self.trials)))
-        self._resize(lanes, list(range(len(self.trials))))
-
-    def _resize(self, lanes: int, kept: list[int]):
-        """A stack of `lanes` lanes whose first ones are the old lanes `kept`."""
-        self.programs = None
-        filler = [kept[0] if kept else 0] * (lanes - len(kept))
-        if self.state is None:
-            self.state = self._template_state(lanes)
-        else:
-            index = vectorize.to_device(np.array([*kept, *filler], "int32"))
-            self.state = tree.map_structure(lambda a: vectorize.rows(a, index), self.state)
+        self.arrays.arrange(kept, lanes)
         self.trials = [self.trials[lane] for lane in kept] + [None] * (lanes - len(kept))
-        self._write_pairs()
+        self.arrays.refresh_numbers()
 
-    def compact(self) -> None:
-        """Shrinks the stack to its active lanes; the next step is traced anew."""
-        if self.step:
-            raise RuntimeError("a stack is compacted between epochs")
-        kept = [lane for lane, trial in enumerate(self.trials) if trial is not None]
-        self._resize(max(1, len(kept)), kept)
-
-    def _template_state(self, lanes: int) -> dict:
-        def tiled(variables):
-            arrays = [np.asarray(keras.ops.convert_to_numpy(v)) for v in variables]
-            return [
-                vectorize.to_device(np.broadcast_to(a, (lanes, *a.shape)).copy()) for a in arrays
-            ]
-
-        return {
-            "trainable": tiled(self.model.trainable_variables),
-            "non_trainable": tiled(self.model.non_trainable_variables),
-            "optimizer": tiled(self.model.optimizer.variables),
-            "metrics": self._fresh_metrics(lanes),
-        }
-
-    def _fresh_metrics(self, lanes: int) -> list:
-        return [
-            vectorize.to_device(np.broadcast_to(a, (lanes, *a.shape)).copy())
-            for a in self.initial_metrics
-        ]
-
-    def _write(self, lanes: np.ndarray, trials: list[Trial]):
-        for part in ("trainable", "non_trainable", "optimizer"):
-            columns = zip(*(trial.values[part] for trial in trials), strict=True)
-            for i, column in enumerate(columns):
-                self.state[part][i] = vectorize.put(self.state[part][i], lanes, np.stack(column))
-        self._write_pairs()
-
-    def _write_pairs(self):
-        mine = self.description.numbers
-        rows = [mine if trial is None else trial.numbers for trial in self.trials]
-        self.pairs = self.pairs_of(rows)
-
-    def pairs_of(self, rows):
-        """The lifted ones of each lane's numbers, as the programs take them."""
-        numbers = np.array([[row[i] for i in self.varying] for row in rows], "float64")
-        return vectorize.to_device(split(numbers.reshape(len(rows), len(self.varying))))
-
-    # -- programs ------------------------------------------------------------------------------
+    # -- traced and checked --------------------------------------------------------------------
 
     def _trace(self, coming: list[Trial]) -> list[Trial]:
-        """Traces the step; returns the trials whose numbers it would not compute rightly."""
+        """Traces the programs; returns the trials that these would not compute rightly."""
         started = time.monotonic()
+        refused: list[Trial] = []
         while True:
+            self.arrays.refresh_numbers()
             self.programs = Programs(self)
-            with vectorize.exact_reason():
-                self.programs.trace()
-            constants = {self.varying[int(i)] for i in self.programs.journal.constants}
-            if not constants:
+            try:
+                with vectorize.exact_reason():
+                    self.programs.trace()
+            except CannotStack:
+                out = self._bar([t for t in coming if t not in refused])
+                if not out:
+                    raise
+                refused += out
+                continue
+            labels = [label for lifting in self.liftings for label in lifting.fix_constants()]
+            if not labels:
                 break
             # Read as plain floats while tracing: constants of the program, so of the signature.
-            self.fixed = tuple(sorted({*self.fixed, *constants}))
-            labels = sorted({self.description.sites[i].label for i in constants})
             self.stats.notes.append(f"each value of {', '.join(labels)} has a stack of its own")
-            self.varying = tuple(i for i in self.varying if i not in constants)
-            self._write_pairs()
         self.stats.traces += 1
         self.stats.trace_seconds += time.monotonic() - started
-        settled = [trial for trial in self.trials if trial is not None]
-        if not all(self.accepts(trial.numbers) for trial in settled):
-            raise RuntimeError("a trial in a lane no longer fits its stack's program")
-        return [trial for trial in coming if not self.accepts(trial.numbers)]
+        return [t for t in coming if t in refused or not self.accepts(t.description)]
 
-    # -- training ------------------------------------------------------------------------------
+    def _bar(self, coming: list[Trial]) -> list[Trial]:
+        """Keeps new rules out, all but the stack's first; the trials that this concerns."""
+        seated = {self.rule_index(t) for t in self.trials if t is not None}
+        new = [rule for i, rule in enumerate(self.rules) if i not in seated and (i > 0 or seated)]
+        out = [t for t in coming if self.rule_of(t.description) in new]
+        self.barred |= {rule.structure for rule in new}
+        self.rules = [rule for rule in self.rules if rule not in new]
+        self.programs = None
+        return out
 
-    @property
-    def full_steps(self) -> int:
-        return self.train.size // self.batch_size
+    def _check(self, coming: list[Trial]) -> list[Trial]:
+        """Compares a few steps with plain Keras where something is new.
 
-    def advance(self) -> dict[object, dict[str, float]] | None:
-        """Runs at most `steps_per_call` steps; at an epoch's end, each trial's logs by key."""
+        Returns the trials that need another stack, because of a number newly lifted or a rule.
+        """
+        chosen = self._to_be_checked(coming)
+        if not chosen:
+            return []
         started = time.monotonic()
-        if self.indices is None:
-            self._draw_order()
-        if self.step < self.full_steps:
-            self._run_full_batches()
-        if self.step < self.full_steps:
-            self.stats.run_seconds += time.monotonic() - started
-            return None
-        logs = self._close_epoch()
-        self.stats.run_seconds += time.monotonic() - started
-        return logs
+        reasons = check.verify(self, [self.lane_of(t.key) for t in chosen], chosen)
+        self.stats.check_seconds += time.monotonic() - started
+        wrong = [t for t, reason in zip(chosen, reasons, strict=True) if reason]
+        if not wrong:
+            for lifting in [self.body, *(self.rule_of(t.description).lifting for t in chosen)]:
+                lifting.checked = frozenset(lifting.varying)
+            return []
+        bad_rules = {self.rule_index(t) for t in wrong}
+        sound = {self.rule_index(t) for t in chosen} - bad_rules
+        if self.body.checked is None and not sound:
+            raise CannotStack(next(reason for reason in reasons if reason))
+        # The rest is sound: what is new here goes to a stack of its own, where it stands alone.
+        if sound:
+            out = [t for t in coming if self.rule_index(t) in bad_rules]
+            barred = [self.rules[i] for i in bad_rules]
+        else:
+            out, barred = list(coming), []
+            self.body.fix(self.body.unchecked)
+        for trial in out:
+            self.free(trial.key)
+        for rule in barred:
+            if any(t is not None and self.rule_of(t.description) is rule for t in self.trials):
+                rule.lifting.fix(rule.lifting.unchecked or set())  # it was sound before
+            else:
+                self.barred.add(rule.structure)
+                self.rules.remove(rule)
+        if sound:
+            for lifting in [self.body, *(rule.lifting for rule in self.rules)]:
+                lifting.checked = frozenset(lifting.varying)
+        self._arrange(sorted(range(len(self.trials)), key=self._position), len(self.trials))
+        self._trace([])
+        return out
 
-    def _draw_order(self):
-        size = self.train.size
-        used = self.full_steps * self.batch_size
-        self.indices = np.zeros((len(self.trials), size), "int32")
-        for lane, trial in enumerate(self.trials):
-            if trial is not None:
-                self.indices[lane] = order.permutation(size, trial.seed, trial.epoch)
-        full = self.indices[:, :used].reshape(len(self.trials), self.full_steps, self.batch_size)
-        self.full = np.ascontiguousarray(full.transpose(1, 0, 2))
-        self.tail = self.indices[:, used:]
-
-    def _run_full_batches(self):
-        width = min(self.steps_per_call, self.full_steps)
-        count = min(width, self.full_steps - self.step)
-        chunk = np.zeros((width, *self.full.shape[1:]), "int32")
-        chunk[:count] = self.full[self.step : self.step + count]
-        self.state = self.programs.run(
-            "train",
-            self.state,
-            self.pairs,
-            self.train.leaves,
-            vectorize.to_device(chunk),
-            vectorize.to_device(np.int32(count)),
-        )
-        self.step += count
-        self._count(count)
-
-    def _count(self, steps):
-        self.stats.lane_steps += steps * len(self.trials)
-        self.stats.useful_lane_steps += steps * self.active
-
-    def _close_epoch(self):
-        if self.tail.shape[1]:
-            self.state = self.programs.run(
-                "tail", self.state, self.pairs, self.train.leaves, vectorize.to_device(self.tail)
-            )
-            self._count(1)
-        held_out = self.validation.leaves if self.validation else []
-        logs = self.programs.run("close", self.state, self.pairs, held_out)
-        self.state["metrics"] = self._fresh_metrics(len(self.trials))
-        self.step, self.indices = 0, None
-        logs = {name: vectorize.to_host(column) for name, column in logs.items()}
-        found = {}
-        for lane, trial in enumerate(self.trials):
-            if trial is not None:
-                trial.epoch += 1
-                if trial.epoch == trial.epochs:
-                    self._finalize(lane)
-                found[trial.key] = {name: float(column[lane]) for name, column in logs.items()}
-        return found
-
-    def _finalize(self, lane: int):
-        """Puts averaged weights in place, as `fit` does at its end."""
-        optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        if not optimizer.use_ema:
-            return
-        slots = {id(v): i for i, v in enumerate(self.model.optimizer.variables)}
-        for i, average in enumerate(optimizer._model_variables_moving_average):
-            if average is not None:
-                value = self.state["optimizer"][slots[id(average)]][lane]
-                self.state["trainable"][i] = vectorize.put(
-                    self.state["trainable"][i], np.array([lane]), vectorize.to_host(value)[None]
-                )
-
-
-def _initial_metrics(model) -> list[np.ndarray]:
-    model.reset_metrics()
-    return [np.asarray(keras.ops.convert_to_numpy(v)) for v in model.metrics_variables]
+    def _to_be_checked(self, coming: list[Trial]) -> list[Trial]:
+        """Two trials for a new body, and one for each rule that is new or newly lifted."""
+        body_is_new = self.body.unchecked is None or self.body.unchecked
+        chosen, rules = [], set()
+        for trial in coming:
+            rule = self.rule_of(trial.description)
+            unchecked = rule.lifting.unchecked
+            first_of_rule = rule not in rules and (unchecked is None or unchecked)
+            if first_of_rule or (body_is_new and len(chosen) < check.LANES):
+                chosen.append(trial)
+                rules.add(rule)
+        return chosen
