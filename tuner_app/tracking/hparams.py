@@ -14,13 +14,24 @@ def experiment(space: Iterable[Mapping], metrics: Iterable[str], score: str):
         metrics: Names of an epoch's metrics, as Keras reports them.
         score: The tag under which a finished trial's score is written.
     """
-    infos = [summary_v2.HParam(name, domain(known)) for name, known in by_name(space).items()]
+    infos = []
+    for name, items in by_name(space).items():
+        # TensorBoard shows few columns until asked for more: first those that are marked to differ
+        # between trials. So the ones that every trial has are marked, those in a scope are not.
+        always = not any(item["config"]["conditions"] for item in items)
+        infos.append(api_pb2.HParamInfo(name=name, differs=always))
+        if (known := domain(items)) is not None:
+            known.update_hparam_info(infos[-1])
     described = [summary_v2.Metric(score, display_name=score)]
-    for metric in metrics:
+    # Validation first: the dashboard's columns come in this order.
+    for metric in sorted(metrics, key=lambda metric: not metric.startswith("val_")):
         group, tag = run_and_tag(metric)
         name = f"validation {metric.removeprefix('val_')}" if group == "validation" else metric
         described.append(summary_v2.Metric(tag, group=group, display_name=name))
-    return summary_v2.hparams_config_pb(infos, described)
+    found = api_pb2.Experiment(
+        hparam_infos=infos, metric_infos=[metric.as_proto() for metric in described]
+    )
+    return summary(summary_v2.metadata.EXPERIMENT_TAG, experiment=found)
 
 
 def session(trial_id: str, hyperparameters: Mapping[str, Any]):
@@ -33,8 +44,12 @@ def session_end(completed: bool, seconds: float):
     """The summary that closes a trial as a success or as a failure."""
     status = api_pb2.STATUS_SUCCESS if completed else api_pb2.STATUS_FAILURE
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=seconds)
-    data = plugin_data_pb2.HParamsPluginData(session_end_info=end)
-    return summary_v2._summary_pb(summary_v2.metadata.SESSION_END_INFO_TAG, data)
+    return summary(summary_v2.metadata.SESSION_END_INFO_TAG, session_end_info=end)
+
+
+def summary(tag: str, **data):
+    """One of the plugin's messages as a summary."""
+    return summary_v2._summary_pb(tag, plugin_data_pb2.HParamsPluginData(**data))
 
 
 def run_and_tag(metric: str) -> tuple[str, str]:
