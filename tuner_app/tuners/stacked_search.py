@@ -9,13 +9,13 @@ from keras_tuner.src import utils
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.population import CannotStack, LaneState, Population, Readout
-from tuner_app.population.lane import initial_values
 from tuner_app.tuners import stack_checkpoint
 from tuner_app.tuners.fit_arguments import FitArguments
 from tuner_app.tuners.lane_callbacks import LaneCallbacks
 from tuner_app.tuners.lane_model import LaneModel
 from tuner_app.tuners.sequential import LONGEST_WAIT
 from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
+from tuner_app.tuners.weights_file import WeightsFile
 
 MOST_LANES = 100  # with lanes="auto"
 
@@ -41,6 +41,7 @@ class StackedSearch:
         self.free_slots = list(range(slots))
         self.open: dict[str, StackedTrial] = {}
         self.runs: dict[tuple[str, int], Run] = {}  # those under way, by their lanes' names
+        self.files: dict[int, tuple[keras.Model, WeightsFile]] = {}  # by the id of the model
         self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
         self.saved_at = time.monotonic()
         self.steps = -(-self.population.train.size // arguments.batch_size)
@@ -126,19 +127,25 @@ class StackedSearch:
         run.first_epoch, epochs = planned["initial_epoch"], planned["epochs"]
         if saved is not None:
             run.go_on_from(saved)
-        model = self._build(stacked, run.key[1])
-        stacked.build_config = model.get_build_config()
-        if run.done:
-            stacked.template = model
+        models = []
+
+        def build() -> keras.Model:
+            models.append(self._build(stacked, run.key[1]))
+            return models[-1]
+
+        if run.done:  # its weights are in the checkpoint, and want a model to be written with
+            stacked.template = build()
             return
-        values = initial_values(model, run.seed) if saved is None else saved["lane"]
-        state = LaneState(values, run.seed, epochs, run.epoch)
-        self.population.admit(run.key, model, seed=run.seed, epochs=epochs, state=state)
+        state = saved and LaneState(saved["lane"], run.seed, epochs, run.epoch)
+        self.population.admit(run.key, build, seed=run.seed, epochs=epochs, state=state)
         self.runs[run.key] = run
+        lane, model = self.population.lane(run.key), models[-1]
+        lane.epoch = run.epoch
+        stacked.build_config = model.get_build_config()
         run.watch(model.optimizer)
         run.callbacks = self._callbacks(stacked, run, model, epochs)
         if run.callbacks is not None:
-            run.callbacks.train_begin(None if saved is None else saved["callbacks"])
+            run.callbacks.train_begin(saved and saved["callbacks"])
 
     def _build(self, stacked: StackedTrial, execution: int) -> keras.Model:
         model = self.tuner.build_for_stack(stacked.trial, execution)
@@ -237,7 +244,10 @@ class StackedSearch:
         """Ends a trial whose runs are over; its weights are on the disk before it is COMPLETED."""
         tuner = self.tuner
         began = time.monotonic()
-        stacked.save_best(tuner._get_checkpoint_fname(stacked.trial_id))
+        if stacked.best_weights is not None:
+            self._file_of(stacked.template).write(
+                tuner._get_checkpoint_fname(stacked.trial_id), stacked.best_weights
+            )
         utils.save_json(tuner._get_build_config_fname(stacked.trial_id), stacked.build_config)
         stacked.spend(time.monotonic() - began, tuner)
         del self.open[stacked.trial_id]
@@ -245,6 +255,11 @@ class StackedSearch:
         tuner.stacked += 1
         tuner.stack_stats = self.population.stats
         tuner._close_trial(stacked.trial, [run.history for run in stacked.runs], mode="stacked")
+
+    def _file_of(self, template: keras.Model) -> WeightsFile:
+        if id(template) not in self.files:
+            self.files[id(template)] = template, WeightsFile(template)
+        return self.files[id(template)][1]
 
     # The checkpoint.
 

@@ -1,10 +1,8 @@
 """One trial in a stack: its runs (one lane an execution), what they reported, the best weights."""
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -153,16 +151,6 @@ class StackedTrial:
             self.best_weights = model.get_weights()
         else:
             self.best_weights = readout.weights(run.key)
-
-    def save_best(self, path: str | Path) -> None:
-        """Writes the best weights as `model.save_weights` does, beside and renamed."""
-        if self.best_weights is None:
-            return
-        final = Path(path)
-        partial = final.with_name(f"partial.{final.name}")  # Keras minds the end of the name
-        self.template.set_weights(self.best_weights)
-        self.template.save_weights(partial)
-        os.replace(partial, final)
 
     # To the checkpoint and back.
 
