@@ -151,6 +151,15 @@ def test_a_trial_file_cut_short_is_no_harm(crashed, tmp_path):
         assert store.fact("objective")["name"] == "score"
 
 
+def test_a_process_killed_while_it_renamed_a_file_lost_nothing(closed, tmp_path):
+    directory = copy_of(closed, tmp_path / "search", files=True)
+    (directory / "search.db").unlink()
+    for path in [*directory.glob("trial_*/trial.json"), directory / "search.json"]:
+        path.rename(path.with_name(path.name + ".new"))
+    (directory / "search.json").write_text("{")
+    assert len(complete(directory)) == TRIALS - 1
+
+
 def test_an_ended_trial_that_the_log_lost_is_not_run_again(crashed, tmp_path):
     directory = copy_of(crashed, tmp_path / "search", files=True)
     (directory / "search.db-shm").unlink()

@@ -33,6 +33,7 @@ class DirectoryLock:
 
     def __init__(self, directory: Path, descriptor: int):
         self.directory = directory
+        self._key = os.path.realpath(directory)
         self._descriptor = descriptor
 
     @classmethod
@@ -65,12 +66,12 @@ class DirectoryLock:
     @property
     def held(self) -> bool:
         """Whether this object is still the owner."""
-        return _OWNED.get(os.path.realpath(self.directory)) is self
+        return _OWNED.get(self._key) is self
 
     def release(self) -> None:
         """Gives the directory up; does nothing when it is not held any more."""
         if self.held:
-            del _OWNED[os.path.realpath(self.directory)]
+            del _OWNED[self._key]
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)

@@ -22,11 +22,17 @@ _KEPT = "number digest ended failures note blame mode epochs seconds".split()
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that whoever reads it finds the old text or the new, never a part."""
+    """Writes a file so that `_loaded` finds the old text or the new, never a part, whenever the
+    process is killed.
+
+    The old file is deleted before the new one takes its name: renaming over it makes ext4 write to
+    the disk at once, which took 1.2 ms a file, more than all the rest of a trial's bookkeeping.
+    """
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    whole = _beside(path)
+    whole.write_text(text)
+    path.unlink(missing_ok=True)
+    os.rename(whole, path)
 
 
 def trial_text(
@@ -136,7 +142,13 @@ def _adopt_trial(connection: sqlite3.Connection, file: dict) -> None:
 
 def _loaded(path: Path) -> Any:
     """A JSON file's value; None where there is none or it can't be read."""
-    try:
-        return from_text(path.read_text())
-    except (OSError, ValueError):
-        return None
+    for candidate in (path, _beside(path)):
+        try:
+            return from_text(candidate.read_text())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
