@@ -1,8 +1,9 @@
 """A multilayer perceptron with batch normalization, for images and tables alike.
 
-    tuner-app search --dataset=digits --space=mlp --max_trials=20 --epochs=20
+    tuner-app search --dataset=digits --space=mlp --max_trials=20 --epochs=30
 
-Expected on a laptop with 2 cores: about 3 minutes, validation accuracy 0.97 to 0.98.
+Expected on a laptop with 2 cores, one trial after another: about 2 minutes, validation accuracy 0.97
+to 0.98.
 """
 
 import keras
