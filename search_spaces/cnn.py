@@ -2,8 +2,8 @@
 
     tuner-app search --dataset=digits --space=cnn --max_trials=20 --epochs=20
 
-Expected on a laptop with 2 cores, one trial after another: about 4 minutes, validation accuracy 0.98
-to 0.99.
+Expected on a laptop with 2 cores, one trial after another: about 4 minutes, validation accuracy
+0.98 to 0.99.
 """
 
 import keras

@@ -2,8 +2,8 @@
 
     tuner-app search --dataset=digits --space=mlp --max_trials=20 --epochs=30
 
-Expected on a laptop with 2 cores, one trial after another: about 2 minutes, validation accuracy 0.97
-to 0.98.
+Expected on a laptop with 2 cores, one trial after another: about 2 minutes, validation accuracy
+0.97 to 0.98.
 """
 
 import keras
