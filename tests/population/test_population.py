@@ -6,6 +6,8 @@ import pytest
 
 from tuner_app.errors import UserError
 from tuner_app.population import CannotStack, Population
+from tuner_app.population.building import built
+from tuner_app.population.lane import initial_values
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -160,6 +162,92 @@ def test_shapes_get_stacks_of_their_own():
         p.admit(key, seeded(key, units=units), seed=key, epochs=1)
     assert len(p.run_epoch()) == 3
     assert p.stats.stacks == 2
+
+
+RULES = {
+    "momentum": lambda rate: keras.optimizers.SGD(rate, momentum=0.9),
+    "adam": lambda rate: keras.optimizers.Adam(rate),
+    "adamw": lambda rate: keras.optimizers.AdamW(rate, weight_decay=10 * rate),
+    "average": lambda rate: keras.optimizers.RMSprop(rate, use_ema=True),
+    "schedule": lambda rate: keras.optimizers.SGD(
+        keras.optimizers.schedules.ExponentialDecay(rate, 3, 0.5)
+    ),
+}
+
+
+def with_rule(name, rate):
+    model = keras.Sequential([L.Input((5,)), L.Dense(4, "tanh"), L.Dropout(rate), L.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(RULES[name](rate), loss)
+    return model
+
+
+def test_optimizers_of_every_type_share_one_program(plain_keras):
+    p = population(lanes=6)
+    # Not in the rules' order, and unevenly many; the last two come when lanes have been left.
+    names = ["adam", "schedule", "adam", "average", "momentum", "adamw", "adam", "average"]
+    found, waiting = {}, list(enumerate(names))
+    while waiting or len(p):
+        while waiting and p.free:
+            key, name = waiting.pop(0)
+            keras.utils.set_random_seed(key)
+            p.admit(key, with_rule(name, 0.01 * (key + 1)), seed=key, epochs=2)
+        for report in p.run_epoch():
+            found.setdefault(report.key, []).append(report.logs)
+            if report.done:
+                weights = p.lane(report.key).get_weights()
+                p.retire(report.key)
+                found[report.key].append(weights)
+    assert p.stats.stacks == 1 and p.stats.traces == 1
+    for key in (1, 2, 3, 4, 5, 6, 7):
+        keras.utils.set_random_seed(key)
+        model = with_rule(names[key], 0.01 * (key + 1))
+        history, weights = plain_keras(model, (X, Y), HELD_OUT, 8, key, 2)
+        *logs, last = found[key]
+        assert_same(logs, history, 1e-4)
+        for got, want in zip(last, weights, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def test_learning_rates_are_each_rule_s_own():
+    p = population()
+    for key, name in enumerate(("adam", "momentum", "schedule")):
+        p.admit(key, with_rule(name, 0.01 * (key + 1)), seed=key, epochs=2)
+    p.run_epoch()
+    p.lane(1).learning_rate = 0.5
+    assert p.lane(0).learning_rate == pytest.approx(0.01)
+    assert p.lane(1).learning_rate == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="schedule"):
+        _ = p.lane(2).learning_rate
+
+
+def test_a_light_build_gives_the_very_values_of_a_real_one():
+    light, real = built(build, seed=3, light=True), built(build, seed=3)
+    a, b = initial_values(light, seed=3), initial_values(real, seed=3)
+    assert a.keys() == b.keys()
+    for part in a:
+        for x, y in zip(a[part], b[part], strict=True):
+            assert x.dtype == y.dtype
+            np.testing.assert_array_equal(x, y)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        assert not isinstance(light.trainable_variables[0].value, tf.Variable)
+        assert isinstance(real.trainable_variables[0].value, tf.Variable)
+
+
+def test_trials_built_by_the_population_are_the_same_when_built_lightly():
+    p, built_lightly = population(lanes=2), {}
+    for key in (0, 1, 2, 3):
+        if key > 1:
+            p.retire(key - 2)
+        p.admit(key, lambda key=key: build(rate=0.1 + 0.05 * key), seed=key, epochs=3)
+        for report in p.run_epoch():
+            built_lightly.setdefault(report.key, []).append(report.logs)
+    assert p.stats.traces == 2  # the second trial made room for itself, and a rate to lift
+    whole, _ = history([2, 3], lanes=2)
+    assert_same(built_lightly[2], whole[2][:2])
+    assert_same(built_lightly[3], whole[3][:1])
 
 
 def test_done_trials_must_be_retired():

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane import host
 from tuner_app.population.lift import replaced
 from tuner_app.population.order import permutation
 from tuner_app.population.seam import seam
+from tuner_app.population.signature import Description, Part
 
 STEPS, LANES = 3, 2
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
@@ -38,39 +38,67 @@ def exaggerated(numbers: np.ndarray, lane: int) -> np.ndarray:
     return numbers
 
 
-def verify(stack, lanes: list[int], trials: list) -> None:
-    """Checks a stack's program with the trials that were just put into these lanes.
+def verify(stack, lanes: list[int], trials: list) -> list[str | None]:
+    """Checks a stack's program with trials that were just put into these lanes.
 
-    Raises CannotStack if it computes something else than plain Keras.
+    Returns for each trial None, or in words how it differs from plain Keras.
     """
-    numbers = [_check_numbers(stack, trial, lane) for lane, trial in enumerate(trials)]
-    rows = [t.numbers if t else stack.description.numbers for t in stack.trials]
-    for lane, n in zip(lanes, numbers, strict=True):
-        rows[lane] = n
+    shown = [_shown(stack, trial, i) for i, trial in enumerate(trials)]
+    descriptions = [trial and trial.description for trial in stack.trials]
+    for lane, description in zip(lanes, shown, strict=True):
+        descriptions[lane] = description
     chosen = [_first_batches(stack, trial) for trial in trials]
     steps, width = chosen[0].shape
     indices = np.zeros((steps, len(stack.trials), width), "int32")
     for lane, index in zip(lanes, chosen, strict=True):
         indices[:, lane] = index
-    state = stack.programs.first_steps(stack.state, stack.pairs_of(rows), indices)
+    numbers = stack.arrays.numbers_of(descriptions)
+    state = stack.programs.first_steps(stack.arrays.state, numbers, indices)
     losses = _mean_losses(stack.model, state)
-    compare(
-        trials,
-        numbers,
-        [[_batch(stack.train, rows) for rows in index] for index in chosen],
-        [float(losses[lane]) for lane in lanes],
-        [[np.asarray(a[lane]) for a in state["trainable"]] for lane in lanes],
-        [trial.values for trial in trials],
+    return [
+        difference(
+            trial,
+            description,
+            [_batch(stack.train, rows) for rows in index],
+            float(losses[lane]),
+            [np.asarray(a[lane]) for a in state["trainable"]],
+        )
+        for lane, trial, description, index in zip(lanes, trials, shown, chosen, strict=True)
+    ]
+
+
+def _shown(stack, trial, i: int) -> Description:
+    """The trial's description with its lifted numbers exaggerated."""
+    description = trial.description
+    rule = stack.rule_of(description)
+    exaggerated_one = Description(
+        _exaggerated_part(description.body, stack.body, i),
+        _exaggerated_part(description.rule, rule.lifting, i),
     )
+    # Where the larger numbers would branch differently, the trial's own must do.
+    return exaggerated_one if stack.accepts(exaggerated_one) else description
+
+
+def _exaggerated_part(part: Part, lifting, i: int) -> Part:
+    numbers, varying = part.numbers.copy(), list(lifting.varying)
+    numbers[varying] = exaggerated(numbers[varying], i % 2)
+    return Part(part.structure, numbers, part.sites)
+
+
+def _mean_losses(model, state) -> np.ndarray:
+    place = {id(v): i for i, v in enumerate(model.metrics_variables)}
+    tracker = model._loss_tracker
+    total, count = (state["metrics"][place[id(v)]] for v in (tracker.total, tracker.count))
+    return np.asarray(total) / np.maximum(np.asarray(count), 1e-30)
 
 
 def _first_batches(stack, trial) -> np.ndarray:
     """int32 of shape (steps, batch): full batches of the trial's first epochs."""
     size = stack.train.size
-    if not stack.full_steps:
+    if not stack.epoch.full_steps:
         return permutation(size, trial.seed, trial.epoch)[None]
-    used = stack.full_steps * stack.batch_size
-    epochs = range(trial.epoch, trial.epoch + -(-STEPS // stack.full_steps))
+    used = stack.epoch.full_steps * stack.batch_size
+    epochs = range(trial.epoch, trial.epoch + -(-STEPS // stack.epoch.full_steps))
     orders = [permutation(size, trial.seed, epoch)[:used] for epoch in epochs]
     return np.concatenate(orders).reshape(-1, stack.batch_size)[:STEPS]
 
@@ -89,38 +117,34 @@ def _mean_losses(model, state) -> np.ndarray:
     return np.asarray(total) / np.asarray(count)
 
 
-def compare(trials, numbers, batches, losses, weights, initial) -> None:
-    """Raises CannotStack if two lanes differ from plain Keras.
+def difference(trial, description, batches, loss, weights) -> str | None:
+    """How some steps in a stack differ from plain Keras's, in words, or None.
 
     Args:
-        trials: the two trials, with their models.
-        numbers: for each, its description's numbers as they were during these steps.
-        batches: for each, a list of STEPS batches (x, y, sample_weight) of arrays.
-        losses: for each, the mean training loss over the steps, from the stack.
-        weights: for each, the trainable values after the steps, from the stack.
-        initial: for each, the values before them (see `Trial.values`).
+        trial: the trial, with its model and initial values.
+        description: its numbers as they were during these steps.
+        batches: list of (x, y, sample_weight).
+        loss: the mean training loss over the steps, from the stack.
+        weights: the trainable values after the steps, from the stack.
     """
-    for trial, n, data, loss, got, start in zip(
-        trials, numbers, batches, losses, weights, initial, strict=True
-    ):
-        want_loss, want = _plain(trial, n, data, start)
-        wrong = _differing(got, want, start["trainable"])
-        if _close(loss, want_loss) and not wrong:
-            continue
-        # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a
-        # tiny perturbation changes as much is no evidence.
-        noisy = [_plain(trial, n, data, _perturbed(start, seed)) for seed in (0, 1)]
-        wrong = [i for i in wrong if not any(_as_noisy(got[i], want[i], w[i]) for _, w in noisy)]
-        allowed = 10 * max(abs(noisy_loss - want_loss) for noisy_loss, _ in noisy)
-        loss_wrong = not _close(loss, want_loss, allowed)
-        if loss_wrong or wrong:
-            names = [trial.model.trainable_variables[i].path for i in wrong]
-            raise CannotStack(
-                f"after {len(data)} steps it differs from plain Keras"
-                f" (loss {loss:.6g}, plain {want_loss:.6g}"
-                + (f"; weights {', '.join(names[:3])}" if names else "")
-                + ")"
-            )
+    start = trial.values
+    want_loss, want = _plain(trial, description, batches, start)
+    wrong = _differing(weights, want, start["trainable"])
+    if _close(loss, want_loss) and not wrong:
+        return None
+    # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a tiny
+    # perturbation changes as much is no evidence.
+    noisy = [_plain(trial, description, batches, _perturbed(start, seed)) for seed in (0, 1)]
+    wrong = [i for i in wrong if not any(_as_noisy(weights[i], want[i], w[i]) for _, w in noisy)]
+    allowed = 10 * max(abs(noisy_loss - want_loss) for noisy_loss, _ in noisy)
+    if _close(loss, want_loss, allowed) and not wrong:
+        return None
+    names = [trial.model.trainable_variables[i].path for i in wrong]
+    found = f"; weights {', '.join(names[:3])}" if names else ""
+    return (
+        f"after {len(batches)} steps it differs from plain Keras"
+        f" (loss {loss:.6g}, plain {want_loss:.6g}{found})"
+    )
 
 
 def _close(a, b, allowed=0.0) -> bool:
@@ -155,7 +179,7 @@ def _perturbed(values: dict, seed: int) -> dict:
     return {**values, "trainable": noisy}
 
 
-def _plain(trial, numbers, batches, start):
+def _plain(trial, description, batches, start):
     """Mean loss and trainable values after plain Keras's steps; the model is left as it was."""
     model = trial.model
     variables = {
@@ -165,7 +189,7 @@ def _plain(trial, numbers, batches, start):
     }
     kept = {part: host(vs) for part, vs in variables.items()}
     losses = []
-    with _numbers_in_place(trial.description, numbers), _eager(model), seam(native=True):
+    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
         _assign(variables, start)
         for x, y, sample_weight in batches:
             losses.append(model.train_on_batch(x, y, sample_weight, return_dict=True)["loss"])
@@ -195,11 +219,14 @@ def _eager(model):
 
 
 @contextlib.contextmanager
-def _numbers_in_place(description, numbers):
-    """A model's own numbers replaced by these, as plain floats."""
-    changed = np.flatnonzero(description.numbers != numbers)
-    sites = [description.sites[i] for i in changed]
-    with replaced(sites, [float(numbers[i]) for i in changed]):
+def _numbers_in_place(own: Description, shown: Description):
+    """A model's own numbers replaced by those shown, as plain floats."""
+    sites, values = [], []
+    for part, new in ((own.body, shown.body), (own.rule, shown.rule)):
+        for i in np.flatnonzero(part.numbers != new.numbers):
+            sites.append(part.sites[i])
+            values.append(float(new.numbers[i]))
+    with replaced(sites, values):
         yield
 
 

@@ -11,7 +11,8 @@ from tuner_app.population.errors import CannotStack
 from tuner_app.population.examples import examples
 from tuner_app.population.lane import Lane, LaneState, initial_values
 from tuner_app.population.signature import describe, refuse_custom_training
-from tuner_app.population.stack import Stack, Trial
+from tuner_app.population.stack import Stack
+from tuner_app.population.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class PopulationStats:
 
 @dataclass
 class _Shape:
-    """The stacks of one structure, or the reason why it has none."""
+    """The stacks of one body structure, and the rules that can't be stacked with it, with why."""
 
     stacks: list[Stack] = field(default_factory=list)
-    refusal: str | None = None
+    refusals: dict[tuple, str] = field(default_factory=dict)
 
 
 class Population:
@@ -146,9 +147,10 @@ class Population:
             build_optimizer(model)
             found = model, describe(model)
         model, description = found
-        shape = self._shapes.setdefault(description.structure, _Shape())
-        if shape.refusal:
-            raise CannotStack(shape.refusal)
+        shape = self._shapes.setdefault(description.body.structure, _Shape())
+        refusal = shape.refusals.get(description.rule.structure)
+        if refusal:
+            raise CannotStack(refusal)
         values = initial_values(model, seed) if state is None else state.values
         trial = Trial(
             key, description, values, seed, epochs, state.epoch if state else 0, model=model
@@ -165,21 +167,21 @@ class Population:
             description = describe(model)
         except Exception:  # whatever it is, the ordinary way will tell
             return None
-        shape = self._shapes.get(description.structure, _Shape())
-        if any(stack.trusts(description.numbers) for stack in shape.stacks):
+        shape = self._shapes.get(description.body.structure, _Shape())
+        if any(stack.trusts(description) for stack in shape.stacks):
             return model, description
         return None
 
     def _place(self, trial: Trial, shape: _Shape):
         # A stack that needs no new trace first: then the model may be a light one.
-        for stack in sorted(shape.stacks, key=lambda stack: not stack.trusts(trial.numbers)):
-            if stack.accepts(trial.numbers):
+        description = trial.description
+        for stack in sorted(shape.stacks, key=lambda stack: not stack.trusts(description)):
+            if stack.accepts(description, trial.model):
                 break
         else:
             trial.model._symbolic_build(data_batch=self.train.symbolic_batch(self.batch_size))
             stack = Stack(
-                trial.model,
-                trial.description,
+                trial,
                 self.train,
                 self.validation,
                 batch_size=self.batch_size,
@@ -234,8 +236,8 @@ class Population:
             try:
                 refused = stack.settle()
             except CannotStack as reason:
-                shape.refusal = str(reason)
                 for trial in stack.abandon():
+                    shape.refusals[trial.description.rule.structure] = str(reason)
                     self._where.pop(trial.key)
                     self._rejected[trial.key] = str(reason)
                 continue
@@ -248,9 +250,10 @@ class Population:
             raise RuntimeError(f"trials are done and must be retired first: {late}")
         logs = None
         while logs is None:
-            logs = stack.advance()
+            logs = stack.epoch.advance()
             if progress is not None:
-                progress(stack.step or stack.full_steps, stack.full_steps)
+                steps = stack.epoch.full_steps
+                progress(stack.epoch.step or steps, steps)
         trials = {t.key: t for t in stack.trials if t is not None}
         return [
             EpochReport(key, trials[key].epoch, values, trials[key].epoch >= trials[key].epochs)

@@ -5,7 +5,7 @@ variables as arguments, so a lane computes what `fit` would. The state of a lane
 lists of tensors:
 
 - "trainable", "non_trainable" (seed generators' states among them), in the model's order;
-- "optimizer", in the order of `optimizer.variables`;
+- "optimizer", the slots: those of the lane's rule where its `places` say;
 - "metrics", in the order of `model.metrics_variables`: this epoch's so far.
 """
 
@@ -16,51 +16,40 @@ from keras import StatelessScope, tree
 
 from tuner_app.population import functional
 from tuner_app.population.errors import CannotStack
-from tuner_app.population.lane_scalar import Journal
 from tuner_app.population.lift import lifted
-from tuner_app.population.signature import Site
+from tuner_app.population.lifting import Lifting
 
 
 @dataclass(frozen=True)
 class Program:
-    """A template model and the places whose numbers come from the lane.
+    """The template model of a stack, as functions of one lane.
 
     Args:
         model: a compiled Keras model, all of whose parts are built; its own values are not used.
-        sites: places of the lifted numbers in it.
-        representative: their values in one lane, float64 of shape (n,).
+        lifting: its lifted numbers; `pairs` below are a lane's values of them.
         structure: nested (x, y, sample_weight) whose leaves are positions in a batch's `leaves`.
-        journal: what Python asked of the numbers while tracing.
     """
 
     model: keras.Model
-    sites: tuple[Site, ...]
-    representative: object
+    lifting: Lifting
     structure: tuple
-    journal: Journal
 
-    def train_step(self, state: dict, pairs, leaves: list) -> dict:
-        """The state after one batch."""
-        with lifted(self.sites, self.representative, pairs, self.journal):
-            losses_and_state = _differentiate(self._forward, state, leaves)
-            gradients, non_trainable, metrics = losses_and_state
-            trainable, slots = functional.apply_gradients(
-                self.model.optimizer, state["optimizer"], gradients, state["trainable"]
-            )
-        return {
-            "trainable": trainable,
-            "non_trainable": non_trainable,
-            "optimizer": slots,
-            "metrics": metrics,
-        }
+    def gradients(self, state: dict, pairs, leaves: list):
+        """(gradients, non-trainable values, metric values) after one batch; None: no gradient."""
+        with self._lifted(pairs):
+            return _differentiate(self._forward, state, leaves)
 
     def test_step(self, state: dict, metrics: list, pairs, leaves: list) -> list:
         """The metrics after one batch of evaluation."""
-        with lifted(self.sites, self.representative, pairs, self.journal):
+        with self._lifted(pairs):
             _, (_, metrics) = self._forward(
                 state["trainable"], {**state, "metrics": metrics}, leaves, training=False
             )
         return metrics
+
+    def _lifted(self, pairs):
+        lifting = self.lifting
+        return lifted(lifting.sites, lifting.representative, pairs, lifting.journal)
 
     def results(self, metrics: list) -> dict:
         """The epoch's logs (name to scalar tensor) from the metrics' variables."""
@@ -76,11 +65,13 @@ class Program:
         """(loss to differentiate, (non-trainable values, metric values)) of one batch."""
         model = self.model
         x, y, sample_weight = self._unpacked(leaves)
+        # Only an optimizer that scales the loss is asked for anything here.
+        scaled = model.optimizer.variables if _scales_loss(model.optimizer) else []
         known = [
             *zip(model.trainable_variables, trainable, strict=True),
             *zip(model.non_trainable_variables, state["non_trainable"], strict=True),
             *zip(model.metrics_variables, state["metrics"], strict=True),
-            *zip(model.optimizer.variables, state["optimizer"], strict=True),
+            *zip(scaled, state["optimizer"], strict=False),
         ]
         with StatelessScope(state_mapping=known, collect_losses=True) as scope:
             if model._call_has_training_arg:
@@ -107,6 +98,17 @@ class Program:
         new = {id(v): scope.get_current_value(v) for v, _ in known}
         non_trainable = [new[id(v)] for v in model.non_trainable_variables]
         return loss, (non_trainable, [new[id(v)] for v in model.metrics_variables])
+
+
+def apply_rule(rule, slots: list, gradients: list, weights: list, pairs):
+    """(weights, slots) after one update of one lane by `rule`'s optimizer."""
+    lifting = rule.lifting
+    with lifted(lifting.sites, lifting.representative, pairs, lifting.journal):
+        return functional.apply_gradients(rule.optimizer, slots, gradients, weights)
+
+
+def _scales_loss(optimizer) -> bool:
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 def _refuse_hidden_state(scope, known):

@@ -8,8 +8,7 @@ from keras import tree
 
 from tuner_app.population import vectorize
 from tuner_app.population.functional import functional_optimizers
-from tuner_app.population.lane_scalar import Journal
-from tuner_app.population.program import Program
+from tuner_app.population.program import Program, apply_rule
 from tuner_app.population.seam import seam
 
 # Rows evaluated at once where that changes no number.
@@ -20,12 +19,12 @@ class Programs:
     """A stack's compiled functions."""
 
     def __init__(self, stack):
-        self.stack, self.journal = stack, Journal()
-        sites = tuple(stack.description.sites[i] for i in stack.varying)
-        numbers = stack.description.numbers[list(stack.varying)]
-        self.program = Program(stack.model, sites, numbers, stack.train.structure, self.journal)
+        self.stack = stack
+        for lifting in stack.liftings:
+            lifting.restart_journal()
+        self.program = Program(stack.model, stack.body, stack.train.structure)
         self.held_out = stack.validation and Program(
-            stack.model, sites, numbers, stack.validation.structure, self.journal
+            stack.model, stack.body, stack.validation.structure
         )
         self._compile(stack.xla)
 
@@ -66,14 +65,16 @@ class Programs:
                 continue
             with self._open():
                 if vectorize.on_jax():
-                    function.trace(stack.state, stack.pairs, *arguments)
+                    function.trace(stack.arrays.state, stack.arrays.numbers, *arguments)
                 else:
-                    function.get_concrete_function(stack.state, stack.pairs, *arguments)
+                    function.get_concrete_function(
+                        stack.arrays.state, stack.arrays.numbers, *arguments
+                    )
 
     def _first_arguments(self, name):
         """Arguments of the shapes that `name` will be called with, or None if it never is."""
         stack = self.stack
-        lanes, steps, batch = len(stack.trials), stack.full_steps, stack.batch_size
+        lanes, steps, batch = len(stack.trials), stack.epoch.full_steps, stack.batch_size
         remainder = stack.train.size - steps * batch
         if name == "close":
             return (stack.validation.leaves if stack.validation else [],)
@@ -84,49 +85,133 @@ class Programs:
         arguments = (stack.train.leaves, vectorize.to_device(indices))
         return (*arguments, vectorize.to_device(np.int32(0))) if steps else None
 
-    def first_steps(self, state, pairs, indices):
+    def first_steps(self, state, numbers, indices):
         """The state after the batches `indices` (steps, lanes, batch); `state` stays valid."""
         stack = self.stack
         state = tree.map_structure(vectorize.copied, state)
-        if not stack.full_steps:
+        if not stack.epoch.full_steps:
             index = vectorize.to_device(indices[0])
-            return self.run("tail", state, pairs, stack.train.leaves, index)
-        width = min(stack.steps_per_call, stack.full_steps)
+            return self.run("tail", state, numbers, stack.train.leaves, index)
+        width = min(stack.steps_per_call, stack.epoch.full_steps)
         for start in range(0, len(indices), width):
             part = indices[start : start + width]
             padded = np.zeros((width, *indices.shape[1:]), "int32")
             padded[: len(part)] = part
             count = vectorize.to_device(np.int32(len(part)))
             chunk = vectorize.to_device(padded)
-            state = self.run("train", state, pairs, stack.train.leaves, chunk, count)
+            state = self.run("train", state, numbers, stack.train.leaves, chunk, count)
         return state
 
-    def _train(self, state, pairs, leaves, indices, count):
+    def _train(self, state, numbers, leaves, indices, count):
         def step(i, state):
-            return self._batch(state, pairs, leaves, indices[i])
+            return self._batch(state, numbers, leaves, indices[i])
 
         return vectorize.repeat(count, step, state)
 
-    def _tail(self, state, pairs, leaves, indices):
-        return self._batch(state, pairs, leaves, indices)
+    def _tail(self, state, numbers, leaves, indices):
+        return self._batch(state, numbers, leaves, indices)
 
-    def _batch(self, state, pairs, leaves, indices):
+    def _batch(self, state, numbers, leaves, indices):
+        """The state of all lanes after each lane's batch of examples `indices`."""
+        if len(self.stack.rules) == 1:
+            return self._one_rule(state, numbers, leaves, indices)
+        present: list[int] = []  # variables that have a gradient, found while tracing
+
         def lane(state, pairs, index):
             batch = [vectorize.rows(leaf, index) for leaf in leaves]
-            return self.program.train_step(state, pairs, batch)
+            gradients, non_trainable, metrics = self.program.gradients(state, pairs, batch)
+            present[:] = [i for i, g in enumerate(gradients) if g is not None]
+            return [gradients[i] for i in present], non_trainable, metrics
 
-        return vectorize.over_lanes(lane, (state, pairs, indices), self.stack.native)
+        body = {k: v for k, v in state.items() if k != "optimizer"} | {"optimizer": []}
+        gradients, non_trainable, metrics = vectorize.over_lanes(
+            lane, (body, numbers["body"], indices), native=False
+        )
+        trainable, slots = list(state["trainable"]), list(state["optimizer"])
+        for i, rule in enumerate(self.stack.rules):
+            trainable, slots = self._segment(i, rule, trainable, slots, gradients, present, numbers)
+        return {
+            "trainable": trainable,
+            "non_trainable": non_trainable,
+            "optimizer": slots,
+            "metrics": metrics,
+        }
 
-    def _close(self, state, pairs, held_out):
+    def _one_rule(self, state, numbers, leaves, indices):
+        (rule,) = self.stack.rules
+
+        def lane(state, pairs, rule_pairs, index):
+            batch = [vectorize.rows(leaf, index) for leaf in leaves]
+            gradients, non_trainable, metrics = self.program.gradients(state, pairs, batch)
+            slots = list(state["optimizer"])
+            mine = [slots[place] for place in rule.places]
+            trainable, mine = apply_rule(rule, mine, gradients, state["trainable"], rule_pairs)
+            for place, slot in zip(rule.places, mine, strict=True):
+                slots[place] = slot
+            return {
+                "trainable": trainable,
+                "non_trainable": non_trainable,
+                "optimizer": slots,
+                "metrics": metrics,
+            }
+
+        arguments = (state, numbers["body"], numbers["rule"], indices)
+        return vectorize.over_lanes(lane, arguments, self.stack.native)
+
+    def _segment(self, i, rule, trainable, slots, gradients, present, numbers):
+        """Updates the lanes of one rule, which lie side by side, a few lanes at a time.
+
+        Where the last few reach into the next rule's lanes, those keep their values.
+        """
+        lanes = len(self.stack.trials)
+        width = max(1, min(lanes, -(-lanes // (2 * len(self.stack.rules)))))
+        begin, end = numbers["bounds"][i], numbers["bounds"][i + 1]
+
+        def few(j, carry):
+            trainable, slots = carry
+            first = begin + j * width
+            start = keras.ops.minimum(first, lanes - width)
+            at = start + keras.ops.arange(width, dtype="int32")
+            mine = keras.ops.logical_and(at >= first, at < end)
+
+            def part(array):
+                return vectorize.span(array, start, width)
+
+            old = ([part(a) for a in trainable], [part(slots[p]) for p in rule.places])
+            found = [part(g) for g in gradients]
+
+            def lane(weights, slots, found, pairs):
+                gradients = [None] * len(weights)
+                for position, gradient in zip(present, found, strict=True):
+                    gradients[position] = gradient
+                return apply_rule(rule, slots, gradients, weights, pairs)
+
+            new = vectorize.over_lanes(lane, (*old, found, part(numbers["rule"])), native=False)
+
+            def put(stacked, new, old):
+                keep = keras.ops.reshape(mine, (width, *[1] * (len(old.shape) - 1)))
+                rows = keras.ops.where(keep, new, old)
+                return vectorize.overwritten(stacked, rows, start, self.xla)
+
+            trainable = [put(*each) for each in zip(trainable, new[0], old[0], strict=True)]
+            slots = list(slots)
+            for p, n, o in zip(rule.places, new[1], old[1], strict=True):
+                slots[p] = put(slots[p], n, o)
+            return trainable, slots
+
+        return vectorize.repeat((end - begin + width - 1) // width, few, (trainable, slots))
+
+    def _close(self, state, numbers, held_out):
         """The epoch's logs: training metrics so far, and the validation metrics."""
         native = self.stack.native
         logs = vectorize.over_lanes(self.program.results, (state["metrics"],), native)
         if not held_out:
             return logs
-        lanes = pairs.shape[0]
+        lanes, pairs = len(self.stack.trials), numbers["body"]
+        state = {**state, "optimizer": []}  # evaluation has no use for it
         metrics = [
             keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
-            for a in self.stack.initial_metrics
+            for a in self.stack.arrays.initial_metrics
         ]
         size, rows = self.stack.validation.size, self._evaluation_rows()
 

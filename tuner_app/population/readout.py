@@ -33,20 +33,22 @@ class Readout:
     def learning_rate(self, key) -> float | None:
         """A trial's learning rate; None where it follows a schedule."""
         stack = self._population.stack_of(key)
-        place = rate_place(stack.model.optimizer)
+        place = rate_place(stack.optimizer_of(key))
         if place is None:
             return None
         if stack.is_waiting(key):
-            return float(stack.read(key, "optimizer")[place])
-        name = (id(stack), "rate")
+            return float(stack.arrays.read(key, "optimizer", place)[0])
+        # Where the trial's rule keeps it among the slots of all rules.
+        place = stack.arrays.positions(stack.trial(key), "optimizer")[place]
+        name = (id(stack), f"rate {place}")
         if name not in self._columns:
-            self._columns[name] = vectorize.to_host(stack.state["optimizer"][place])
+            self._columns[name] = vectorize.to_host(stack.arrays.state["optimizer"][place])
         return float(self._columns[name][stack.lane_of(key)])
 
     def _column(self, stack, part: str) -> list[np.ndarray]:
         name = (id(stack), part)
         if name not in self._columns:
-            self._columns[name] = [vectorize.to_host(a) for a in stack.state[part]]
+            self._columns[name] = [vectorize.to_host(a) for a in stack.arrays.state[part]]
         return self._columns[name]
 
 

@@ -1,11 +1,12 @@
 """What two trials must have in common to share one compiled program.
 
 `describe(model)` walks a compiled model, its layers, penalties, constraints, losses, optimizer
-and schedules, and returns its *structure* (a hashable value without the names that Keras numbers
-by itself) and its *numbers* (every float found, in a fixed order, with the place it was found
-in). Models of equal structure differ in numbers and variables only. Whatever the walk does not
-understand is part of the structure by type, so a difference makes another stack, and the check of
-a new signature against plain Keras covers the rest.
+and schedules, and returns for the body and for the optimizer a *structure* (a hashable value
+without the names that Keras numbers by itself) and *numbers* (every float found, in a fixed order,
+with the place it was found in). Models of equal structure differ in numbers and variables only.
+Trials of one body structure share forward and backward pass, whatever their optimizer. Whatever
+the walk does not understand is part of the structure by type, so a difference makes another stack,
+and the check of a new signature against plain Keras covers the rest.
 
 >>> import keras
 >>> def build(rate, units=3):
@@ -13,10 +14,11 @@ a new signature against plain Keras covers the rest.
 ...     model = keras.Sequential(layers)
 ...     model.compile("sgd", "mse")
 ...     return model
->>> a, b, c = describe(build(0.1)), describe(build(0.2)), describe(build(0.2, units=5))
->>> a.structure == b.structure, b.structure == c.structure
+>>> a, b, c = (describe(build(*choice)) for choice in ((0.1,), (0.2,), (0.2, 5)))
+>>> a.body.structure == b.body.structure, b.body.structure == c.body.structure
 (True, False)
->>> [site.label for site, x, y in zip(a.sites, a.numbers, b.numbers) if x != y]
+>>> numbers = zip(a.body.sites, a.body.numbers, b.body.numbers)
+>>> [site.label for site, x, y in numbers if x != y]
 ['Dropout.rate']
 """
 
@@ -75,12 +77,38 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Description:
-    """A model's structure (hashable), its numbers (float64, shape (n,)) and their sites."""
+class Part:
+    """One part of a compiled model.
+
+    Args:
+        structure: what trials must share, hashable.
+        numbers: its numbers, float64 of shape (n,).
+        sites: where they live, in this trial's own objects.
+    """
 
     structure: tuple
     numbers: np.ndarray
     sites: tuple[Site, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A compiled model: the body (layers, losses, metrics) and the rule (the optimizer)."""
+
+    body: Part
+    rule: Part
+
+    @property
+    def structure(self) -> tuple:
+        return (self.body.structure, self.rule.structure)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return np.concatenate([self.body.numbers, self.rule.numbers])
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return (*self.body.sites, *self.rule.sites)
 
 
 def describe(model) -> Description:
@@ -91,17 +119,17 @@ def describe(model) -> Description:
     refuse_custom_training(model)
     walk = _Walk()
     variables = tuple((tuple(v.shape), v.dtype, v.trainable) for v in model.variables)
-    structure = (
+    losses = getattr(model, "_compile_loss", None)
+    body = (
         variables,
         walk.visit(model),
-        walk.visit(getattr(model, "_compile_loss", None) and model._compile_loss._user_loss),
-        walk.fixed(
-            getattr(model, "_compile_loss", None) and model._compile_loss._user_loss_weights
-        ),
+        walk.visit(losses and losses._user_loss),
+        walk.fixed(losses and losses._user_loss_weights),
         walk.fixed(_user_metrics(model)),
-        walk.visit(model.optimizer),
     )
-    return Description(structure, np.array(walk.numbers, "float64"), tuple(walk.sites))
+    rule_walk = _Walk()
+    rule = rule_walk.visit(model.optimizer)
+    return Description(walk.part(body), rule_walk.part(rule))
 
 
 def refuse_custom_training(model) -> None:
@@ -148,6 +176,9 @@ class _Walk:
     def __init__(self):
         self.numbers, self.sites, self.seen = [], [], {}
         self.keep = []  # objects whose id is in `seen` must outlive the walk
+
+    def part(self, structure) -> Part:
+        return Part(structure, np.array(self.numbers, "float64"), tuple(self.sites))
 
     def fixed(self, value):
         """The description of a value whose numbers are constants of the program."""
