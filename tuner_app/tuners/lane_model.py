@@ -139,6 +139,8 @@ class LaneModel:
         own = self.__dict__
         if own["_real"] is None:
             own["_real"] = self._build()
+            for name in ("stop_training", "stop_evaluating", "stop_predicting"):
+                setattr(own["_real"], name, False)  # Keras would, and that is no change
         if own["_given"] is None:
             self.flush()
             values = self.lane.state.values

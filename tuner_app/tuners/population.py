@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -120,6 +121,13 @@ class PopulationTuner(SequentialTuner):
         if self.max_model_size and size > self.max_model_size:
             raise errors.FailedTrialError(f"Oversized model: {size} parameters. Skip model.")
         return model
+
+    def load_model(self, trial) -> keras.Model:
+        """A trial's model with its best weights, as in KerasTuner."""
+        with warnings.catch_warnings():
+            # The file may hold the optimizer's variables too, which a new model's has not yet.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return super().load_model(trial)
 
     # By fit.
 
