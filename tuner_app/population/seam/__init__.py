@@ -11,7 +11,7 @@ import contextlib
 import keras
 
 from tuner_app.population.lane_scalar import LaneMath
-from tuner_app.population.seam import convolution
+from tuner_app.population.seam import convolution, crop
 
 RANDOM = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
 CONVOLUTION = "conv depthwise_conv separable_conv conv_transpose".split()
@@ -57,9 +57,13 @@ def _jax():
     from keras.src.backend.jax import nn
 
     # Elsewhere than on the CPU the backend's own grouped convolutions are the faster ones.
-    if jax.default_backend() != "cpu":
-        return []
-    return [(nn, name, getattr(convolution, name)) for name in CONVOLUTION]
+    names = CONVOLUTION if jax.default_backend() == "cpu" else []
+    return [_crop(), *((nn, name, getattr(convolution, name)) for name in names)]
+
+
+def _crop():
+    layer = keras.layers.RandomCrop
+    return (layer, "transform_images", crop.crop_images(layer.transform_images))
 
 
 def _tensorflow_random():
@@ -78,7 +82,6 @@ def _tensorflow_rest():
 
     from tuner_app.population.seam import condition, image, numeric, recurrence
 
-    crop = keras.layers.RandomCrop
     return [
         *((nn, name, getattr(convolution, name)) for name in CONVOLUTION),
         *((original_image, name, getattr(image, name)) for name in IMAGE),
@@ -89,5 +92,5 @@ def _tensorflow_rest():
         (backend, "gru", recurrence.no_fused_kernel),
         (numpy, "signbit", numeric.signbit),
         (math, "in_top_k", numeric.in_top_k),
-        (crop, "transform_images", image.crop_images(crop.transform_images)),
+        _crop(),
     ]

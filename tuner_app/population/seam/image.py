@@ -142,21 +142,6 @@ def _whole(x):
     return tf.sign(x) * tf.floor(tf.abs(x))
 
 
-def crop_images(original):
-    """`RandomCrop.transform_images` as a gather, for a start that differs by lane."""
-
-    def transform_images(self, images, transformation, training=True):
-        top, left = transformation
-        if not training or isinstance(top, int):
-            return original(self, images, transformation, training)
-        images = tf.cast(images, self.compute_dtype)
-        n = len(images.shape)
-        images = tf.gather(images, top + tf.range(self.height), axis=n + self.height_axis)
-        return tf.gather(images, left + tf.range(self.width), axis=n + self.width_axis)
-
-    return transform_images
-
-
 def resize_as_products(original):
     """`tf.image.resize` as two matrix products: every method but "nearest" is linear along each
     axis, so its matrix is what it makes of the unit images. "nearest" is too, with zeros and ones.
