@@ -1,5 +1,9 @@
 """Interrupted, resumed, resumed with other wishes; who owns the directory."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tuner_app import results
@@ -192,6 +196,32 @@ def test_another_space_is_taken_when_asked(quick_tuner):
     wider.search()
     values = [t.hyperparameters["x"] for t in trials(wider)]
     assert max(values[:5]) <= 1.0 < max(values[5:])
+
+
+def test_a_second_process_is_refused_with_the_owners_pid(quick_tuner, tmp_path):
+    quick_tuner().search()
+    program = (
+        "import pathlib, sys; from tuner_app.store.lock import DirectoryLock; "
+        "lock = DirectoryLock.acquire(pathlib.Path(sys.argv[1])); print('mine', flush=True); "
+        "sys.stdin.read()"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "search")],
+        cwd=Path(__file__).parent.parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert owner.stdout.readline() == "mine\n"
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=f"in use by another search .pid {owner.pid} on"):
+                quick_tuner(overwrite=overwrite)
+        assert len(results.read(tmp_path / "search").trials) == 5  # reading is allowed
+    finally:
+        owner.kill()
+        owner.communicate()
+    assert quick_tuner().remaining_trials == 0  # the dead do not keep it
 
 
 def test_overwrite_begins_anew_and_spares_what_is_not_ours(quick_tuner, tmp_path):

@@ -18,6 +18,7 @@ from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
 from tuner_app.oracles.failure import SearchFailed, is_excused, reason
+from tuner_app.oracles.trial_from_row import as_trial
 from tuner_app.store import SearchStore, TrialRow
 
 ENDED = ("COMPLETED", "FAILED")
@@ -92,7 +93,7 @@ class StoredOracle(keras_tuner.Oracle):
         for number in {row.space for row in rows}:
             config = {"space": self.store.space(number), "values": {}}
             blanks[number] = keras_tuner.HyperParameters.from_config(config)
-        self.trials = {row.trial_id: _as_trial(row, blanks[row.space]) for row in rows}
+        self.trials = {row.trial_id: as_trial(row, blanks[row.space]) for row in rows}
         self.set_state(self._display_state() | self._state_from(rows))
         self._restore_notes(rows)
         self.attach(self.store)
@@ -295,15 +296,3 @@ class StoredOracle(keras_tuner.Oracle):
             failures=self.failures_of(trial_id),
             note=self._note(trial_id),
         )
-
-
-def _as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> keras_tuner.engine.trial.Trial:
-    """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
-    hyperparameters = keras_tuner.HyperParameters()
-    hyperparameters._hps.update({name: list(hps) for name, hps in blank._hps.items()})
-    hyperparameters._space = list(blank._space)
-    hyperparameters.values = dict(row.hyperparameters)
-    trial = trial_module.Trial(hyperparameters, row.trial_id, row.status, row.message or None)
-    trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)
-    trial.score, trial.best_step = row.score, row.best_epoch or 0
-    return trial

@@ -9,9 +9,10 @@ Reading (needs neither TensorFlow nor Keras, works while a search runs):
 Writing is the tuners' and oracles' business, through `SearchStore`.
 """
 
+from tuner_app.store.project_directory import delete_search, refuse_foreign
 from tuner_app.store.reader import SearchReader, holds_search
 from tuner_app.store.records import TrialRecord
-from tuner_app.store.search_store import SearchStore, delete_search, refuse_foreign
+from tuner_app.store.search_store import SearchStore
 from tuner_app.store.trial_row import TrialRow
 
 __all__ = [

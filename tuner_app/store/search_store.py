@@ -9,7 +9,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import sqlite3
 import time
@@ -21,12 +20,10 @@ from typing import Any
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_files, trial_row
 from tuner_app.store.json_text import from_text, to_text
-from tuner_app.store.lock import FILE_NAME, DirectoryLock
+from tuner_app.store.lock import DirectoryLock
+from tuner_app.store.project_directory import refuse_foreign
 from tuner_app.store.reader import SearchReader
 from tuner_app.store.trial_row import TrialRow
-
-# What a search leaves in its directory: anything else there belongs to somebody else.
-OUR_FILES = ("search.db", "search.lock", "search.json", "search.lanes", "trial_", "tensorboard")
 
 
 class SearchStore(SearchReader):
@@ -307,51 +304,3 @@ class SearchStore(SearchReader):
             "UPDATE trials SET epochs = ? WHERE trial_id = ?",
             *(len(self.history(trial_id)), trial_id),
         )
-
-
-def refuse_foreign(directory: str | Path, allow_keras_tuner: bool = False) -> None:
-    """Raises `UserError` where `directory` is no place for a search: a file, or somebody else's.
-
-    Args:
-        allow_keras_tuner: Take a directory of KerasTuner's own for one of ours (to overwrite it).
-    """
-    directory = Path(directory)
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise UserError(f"Expected a project directory at {directory}; found a file.")
-    if (directory / "oracle.json").exists():
-        if allow_keras_tuner:
-            return
-        raise UserError(
-            f"{directory} holds a search of KerasTuner's own, which is kept in other files. Choose "
-            "another project directory."
-        )
-    if (directory / schema.FILE_NAME).exists() or (directory / FILE_NAME).exists():
-        return
-    foreign = [path.name for path in directory.iterdir() if not path.name.startswith(OUR_FILES)]
-    if foreign:
-        raise UserError(
-            f"{directory} belongs to something else (it holds {sorted(foreign)[0]!r}). Expected a "
-            "new or empty directory, or one of an earlier search."
-        )
-
-
-def delete_search(directory: str | Path) -> None:
-    """Deletes a search, ours or one of KerasTuner's own, and nothing else that lies there.
-
-    Raises:
-        UserError: the directory belongs to something else, or another process searches in it.
-    """
-    directory = Path(directory)
-    refuse_foreign(directory, allow_keras_tuner=True)
-    if not directory.exists():
-        return
-    lock = DirectoryLock.acquire(directory)
-    try:
-        for path in directory.iterdir():
-            if path.name == FILE_NAME or not path.name.startswith((*OUR_FILES, "oracle", "tuner")):
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    finally:
-        lock.release()

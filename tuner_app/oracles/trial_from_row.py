@@ -1,0 +1,19 @@
+"""KerasTuner's trial from the store's row."""
+
+import keras_tuner
+from keras_tuner.src.engine import metrics_tracking
+from keras_tuner.src.engine import trial as trial_module
+
+from tuner_app.store import TrialRow
+
+
+def as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> trial_module.Trial:
+    """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters._hps.update({name: list(hps) for name, hps in blank._hps.items()})
+    hyperparameters._space = list(blank._space)
+    hyperparameters.values = dict(row.hyperparameters)
+    trial = trial_module.Trial(hyperparameters, row.trial_id, row.status, row.message or None)
+    trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)
+    trial.score, trial.best_step = row.score, row.best_epoch or 0
+    return trial
