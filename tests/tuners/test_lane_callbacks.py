@@ -1,7 +1,7 @@
 """Callbacks on lanes: each does to its lane what it does in `fit`.
 
-One step an epoch and nothing random, so that the order of the examples does not matter and a stacked
-trial has the numbers of `fit`, callbacks included.
+One step an epoch and nothing random, so that the order of the examples does not matter and a
+stacked trial has the numbers of `fit`, callbacks included.
 """
 
 import csv

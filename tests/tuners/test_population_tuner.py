@@ -1,7 +1,6 @@
 """The tuner that stacks its trials: what it computes, what it keeps, and what it leaves to fit."""
 
 import keras
-import keras_tuner
 import numpy as np
 import pytest
 

@@ -4,7 +4,6 @@ import math
 import time
 import warnings
 from collections import Counter
-from typing import Any
 
 import keras
 import keras_tuner
@@ -164,12 +163,14 @@ class PopulationTuner(SequentialTuner):
         super()._configure_tensorboard_dir(callbacks, trial, execution)
         own_files(callbacks, trial.trial_id, execution)
 
-    def _summary(self, outcome: str, seconds: float) -> dict[str, Any]:
-        """With `stacked` (trials), `by_fit` (reason to trials) and `stack`, the engine's
-        `PopulationStats` (None where nothing was stacked)."""
-        found = super()._summary(outcome, seconds)
-        return found | {
-            "stacked": self.stacked,
-            "by_fit": dict(self.by_fit),
-            "stack": self.stack_stats,
-        }
+    def _tell(self, event: str, *details: object) -> None:
+        """The summary at a search's end has `stacked` (trials), `by_fit` (reason to trials) and
+        `stack`, the engine's `PopulationStats` (None where nothing was stacked) besides."""
+        if event == "search_ended":
+            how = {
+                "stacked": self.stacked,
+                "by_fit": dict(self.by_fit),
+                "stack": self.stack_stats,
+            }
+            details = (details[0] | how, *details[1:])
+        super()._tell(event, *details)

@@ -1,0 +1,171 @@
+"""KerasTuner's four tuners, stacked: change the import, and nothing else.
+
+    from tuner_app import RandomSearch  # was: from keras_tuner import RandomSearch
+
+    tuner = RandomSearch(build, "val_accuracy", max_trials=200, directory="tuning")
+    tuner.search(x, y, epochs=10, validation_split=0.2)
+    model = tuner.get_best_models()[0]
+
+The arguments are KerasTuner's, in its order. `**kwargs` are those of `PopulationTuner` besides: of
+them, `lanes` (trials trained at once) is what one may want to set.
+"""
+
+from tuner_app.oracles import BayesianOracle, GridOracle, HyperbandOracle, RandomOracle
+from tuner_app.tuners.population import PopulationTuner
+
+
+class RandomSearch(PopulationTuner):
+    """Random search (Bergstra and Bengio, 2012). Every trial draws its values independently.
+
+    Args:
+        hypermodel: A `keras_tuner.HyperModel`, or a function of `hp` that builds a compiled model.
+        objective: A metric's name, a `keras_tuner.Objective`, or a list of them.
+        max_trials: How many trials to run.
+        seed: An integer from 0, which fixes hyperparameters and scores; None: a random one.
+        hyperparameters: A `keras_tuner.HyperParameters` that overrides the hypermodel's.
+        tune_new_entries: Whether hyperparameters that are not in `hyperparameters` are searched.
+        allow_new_entries: Whether the hypermodel may ask for such.
+        max_retries_per_trial: How often a trial that failed is run again.
+        max_consecutive_failed_trials: So many failures at least end a search in which most fail.
+        **kwargs: Those of `PopulationTuner`: directory, project_name, overwrite, lanes, ...
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        max_trials=10,
+        seed=None,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        max_retries_per_trial=0,
+        max_consecutive_failed_trials=3,
+        **kwargs,
+    ):
+        oracle = RandomOracle(
+            objective=objective,
+            max_trials=max_trials,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
+
+
+class GridSearch(PopulationTuner):
+    """Every combination of values once, beginning with the defaults.
+
+    Args (besides those of `RandomSearch`):
+        max_trials: How many trials at most; None: until the space is exhausted.
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        max_trials=None,
+        seed=None,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        max_retries_per_trial=0,
+        max_consecutive_failed_trials=3,
+        **kwargs,
+    ):
+        oracle = GridOracle(
+            objective=objective,
+            max_trials=max_trials,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
+
+
+class BayesianOptimization(PopulationTuner):
+    """A Gaussian process over the trials so far says where to look next (Srinivas et al., 2010).
+
+    Args (besides those of `RandomSearch`):
+        num_initial_points: Random trials to begin with; None: three times the hyperparameters.
+        alpha: The variance of the noise in the scores.
+        beta: Weighs exploration against exploitation.
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        max_trials=10,
+        num_initial_points=None,
+        alpha=1e-4,
+        beta=2.6,
+        seed=None,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        max_retries_per_trial=0,
+        max_consecutive_failed_trials=3,
+        **kwargs,
+    ):
+        oracle = BayesianOracle(
+            objective=objective,
+            max_trials=max_trials,
+            num_initial_points=num_initial_points,
+            alpha=alpha,
+            beta=beta,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
+
+
+class Hyperband(PopulationTuner):
+    """Many trials for a few epochs, the best of them for more (Li et al., 2018).
+
+    A promoted trial goes on from the weights of the one before it.
+
+    Args (besides those of `RandomSearch`):
+        max_epochs: The most epochs that a trial trains.
+        factor: What epochs are multiplied, and trials divided by, from rung to rung.
+        hyperband_iterations: How often the whole is run.
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        max_epochs=100,
+        factor=3,
+        hyperband_iterations=1,
+        seed=None,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        max_retries_per_trial=0,
+        max_consecutive_failed_trials=3,
+        **kwargs,
+    ):
+        oracle = HyperbandOracle(
+            objective=objective,
+            max_epochs=max_epochs,
+            factor=factor,
+            hyperband_iterations=hyperband_iterations,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
