@@ -10,7 +10,6 @@ import dataclasses
 import os
 import shlex
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +50,7 @@ class Outcome:
     @property
     def best(self) -> TrialRecord | None:
         """The best completed trial; None when none completed."""
-        first = next(iter(self.results.trials), None)
-        return first if first is not None and first.status == "COMPLETED" else None
+        return self.results.best
 
 
 def check(config: SearchConfig, resume: bool = False) -> None:
@@ -105,7 +103,6 @@ def run_search(
 
     from tuner_app import environment, oracles, tuners
     from tuner_app.optimizers import EvaluateAtPoint
-    from tuner_app.tracking.images import write_misclassified
     from tuner_app.tracking.tensorboard import TensorBoard
     from tuner_app.trial_data import OnDataset
 
@@ -145,17 +142,26 @@ def run_search(
     failure = ""
     try:
         tuner.search(epochs=config.epochs, callbacks=callbacks, verbose=0)
-        best = oracle.get_best_trials(1)[0]
-        with warnings.catch_warnings():
-            # The saved weights come with an optimizer's state, which nobody needs here.
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            model = tuner.get_best_models(1)[0]
-        write_misclassified(directory, best.trial_id, model, dataset.spec, dataset.validation)
+        _picture_mistakes(config, dataset)
     except tuners.SearchFailed as error:
         failure = str(error)
     finally:
         tuner.close()
     return Outcome(directory, results.read(directory), device, time.monotonic() - began, failure)
+
+
+def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:
+    """For images with classes: TensorBoard gets what the best model of the search takes for another
+    class, of the validation examples."""
+    if (dataset.spec.kind, dataset.spec.task) != ("image", "classification"):
+        return
+    from tuner_app.results.export import WEIGHTS, trained
+    from tuner_app.tracking.images import write_misclassified
+
+    best = results.read(config.directory).best
+    weights = config.directory / f"trial_{best.trial_id}" / WEIGHTS
+    model = trained(config, dataset.spec, best, weights)
+    write_misclassified(config.directory, best.trial_id, model, dataset.spec, dataset.validation)
 
 
 def _steps(config: SearchConfig, examples: int | None) -> int | None:
