@@ -73,6 +73,28 @@ def test_a_refilled_lane_costs_no_trace():
     assert p.stats.useful_share == 1.0
 
 
+def test_one_lane_with_native_kernels_equals_plain_keras(plain_keras):
+    def image_model(rate):
+        model = keras.Sequential(
+            [L.Input((5, 5, 1)), L.Conv2D(3, 3), L.Dropout(rate), L.Flatten(), L.Dense(3)]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+        return model
+
+    images = RNG.normal(size=(22, 5, 5, 1)).astype("float32")
+    p, found = Population((images, Y), batch_size=8, lanes=9, native=True, jit_compile=False), {}
+    for key, rate in enumerate((0.1, 0.4, 0.2)):
+        assert p.free == 1
+        p.admit(key, lambda rate=rate: image_model(rate), seed=key, epochs=2)
+        found[key] = [p.run_epoch()[0].logs for _ in range(2)]
+        p.retire(key)
+    assert p.stats.traces == 2  # the second trial has another rate to lift; the third needs none
+    keras.utils.set_random_seed(2)
+    want, _ = plain_keras(image_model(0.2), (images, Y), None, 8, 2, 2)
+    assert_same(found[2], want, 1e-4)
+
+
 def test_with_xla_equals_plain_keras(stacked_equals_plain):
     stacked_equals_plain(
         build, [{"rate": 0.2}, {"rate": 0.4}], (X, Y), HELD_OUT, batch_size=8, tolerance=1e-4
@@ -233,6 +255,8 @@ def test_a_light_build_gives_the_very_values_of_a_real_one():
         import tensorflow as tf
 
         assert not isinstance(light.trainable_variables[0].value, tf.Variable)
+        light.set_weights([w + 1 for w in real.get_weights()])
+        np.testing.assert_array_equal(light.get_weights()[0], real.get_weights()[0] + 1)
         assert isinstance(real.trainable_variables[0].value, tf.Variable)
 
 

@@ -7,7 +7,7 @@ KerasTuner, of oracles or of files:
 
     population = Population((x, y), (x_val, y_val), batch_size=32, lanes=64)
     try:
-        population.admit(key, model, seed=0, epochs=10)  # the model is compiled and built
+        population.admit(key, build, seed=0, epochs=10)  # build() returns a compiled model
     except CannotStack as reason:
         ...                                              # train it by `fit`, and say why
     while len(population):
@@ -20,7 +20,8 @@ KerasTuner, of oracles or of files:
         for key, reason in population.take_rejected().items():
             ...                                          # found not to stack when traced
 
-Trials at different epochs share a stack, and a lane that is refilled costs no new trace. The data
+Trials at different epochs and with different optimizers share a stack, and a lane that is refilled
+costs no new trace, unless a number differs that never did before. The data
 order, the dropout masks and every random number of a trial are functions of its seed and its own
 step, so its results are the same alone, among others, or continued from `state_dict()` in another
 process. Where each trial stands is the caller's to store: `state_dict()` holds NumPy arrays and
@@ -29,6 +30,7 @@ numbers only.
 
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane import Lane, LaneState
+from tuner_app.population.planner import Plan, plan
 from tuner_app.population.population import EpochReport, Population, PopulationStats
 from tuner_app.population.readout import Readout
 
@@ -37,7 +39,9 @@ __all__ = [
     "EpochReport",
     "Lane",
     "LaneState",
+    "Plan",
     "Population",
     "PopulationStats",
     "Readout",
+    "plan",
 ]

@@ -7,6 +7,7 @@ tensor, drawn by the same initializer with the same seed, so the values are the 
 """
 
 import contextlib
+import types
 
 import keras
 
@@ -24,16 +25,17 @@ def light_variables():
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
     from keras.src.optimizers.base_optimizer import BaseOptimizer
 
-    def initialize(self, value):
-        value = value() if callable(value) else value
-        self._value = tf.cast(tf.convert_to_tensor(value), self._dtype)
-
     def assign(self, value):
         self._value = tf.cast(value, self._dtype)
 
+    def initialize(self, value):
+        value = value() if callable(value) else value
+        self._value = tf.cast(tf.convert_to_tensor(value), self._dtype)
+        # For good: it may be assigned to after this context, to hold weights for a moment.
+        self._direct_assign = types.MethodType(assign, self)
+
     replaced = [
         (Variable, "_initialize", initialize),
-        (Variable, "_direct_assign", assign),
         (
             TFOptimizer,
             "add_variable_from_reference",

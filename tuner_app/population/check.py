@@ -14,7 +14,6 @@ from keras import tree
 
 from tuner_app.population.lane import host
 from tuner_app.population.lift import replaced
-from tuner_app.population.order import permutation
 from tuner_app.population.seam import seam
 from tuner_app.population.signature import Description, Part
 
@@ -43,6 +42,8 @@ def verify(stack, lanes: list[int], trials: list) -> list[str | None]:
 
     Returns for each trial None, or in words how it differs from plain Keras.
     """
+    for trial in trials:
+        trial.real_model()
     shown = [_shown(stack, trial, i) for i, trial in enumerate(trials)]
     descriptions = [trial and trial.description for trial in stack.trials]
     for lane, description in zip(lanes, shown, strict=True):
@@ -94,12 +95,11 @@ def _mean_losses(model, state) -> np.ndarray:
 
 def _first_batches(stack, trial) -> np.ndarray:
     """int32 of shape (steps, batch): full batches of the trial's first epochs."""
-    size = stack.train.size
     if not stack.epoch.full_steps:
-        return permutation(size, trial.seed, trial.epoch)[None]
+        return stack.train.order(trial.seed, trial.epoch)[None]
     used = stack.epoch.full_steps * stack.batch_size
     epochs = range(trial.epoch, trial.epoch + -(-STEPS // stack.epoch.full_steps))
-    orders = [permutation(size, trial.seed, epoch)[:used] for epoch in epochs]
+    orders = [stack.train.order(trial.seed, epoch)[:used] for epoch in epochs]
     return np.concatenate(orders).reshape(-1, stack.batch_size)[:STEPS]
 
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from tuner_app.population import order, vectorize
+from tuner_app.population import vectorize
 
 
 class Epoch:
@@ -36,7 +36,7 @@ class Epoch:
         indices = np.zeros((lanes, size), "int32")
         for lane, trial in enumerate(stack.trials):
             if trial is not None:
-                indices[lane] = order.permutation(size, trial.seed, trial.epoch)
+                indices[lane] = stack.train.order(trial.seed, trial.epoch)
         full = indices[:, :used].reshape(lanes, self.full_steps, stack.batch_size)
         self._full = np.ascontiguousarray(full.transpose(1, 0, 2))
         self._tail = indices[:, used:]

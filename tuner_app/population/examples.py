@@ -8,6 +8,7 @@ from keras import tree
 
 from tuner_app.errors import UserError
 from tuner_app.population import vectorize
+from tuner_app.population.order import permutation
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,19 @@ class Examples:
         leaves: device arrays, each with a first axis of length `size`.
         structure: nested (x, y, sample_weight) whose leaves are positions in `leaves`, or None.
         size: number of examples.
+        shuffled: whether every epoch has an order of its own.
     """
 
     leaves: list
     structure: tuple
     size: int
+    shuffled: bool = True
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """int32 of shape (size,): the order in which a trial of this seed sees them."""
+        if self.shuffled:
+            return permutation(self.size, seed, epoch)
+        return np.arange(self.size, dtype="int32")
 
     @property
     def weighted(self) -> bool:
@@ -41,11 +50,12 @@ class Examples:
         return tree.map_structure(symbol, self.structure)
 
 
-def examples(data, class_weight: dict | None = None) -> Examples:
+def examples(data, class_weight: dict | None = None, shuffled: bool = True) -> Examples:
     """`Examples` from (x, y) or (x, y, sample_weight), each an array or a nest of arrays.
 
     Args:
         class_weight: class (int) to weight, as in `fit`: turned into sample weights.
+        shuffled: whether every epoch has an order of its own.
     """
     from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
@@ -70,7 +80,9 @@ def examples(data, class_weight: dict | None = None) -> Examples:
     sizes = {len(leaf) for leaf in leaves}
     if len(sizes) != 1 or 0 in sizes:
         raise UserError(f"Expected arrays of one same length above 0, got {sorted(sizes)}.")
-    return Examples([vectorize.to_device(leaf) for leaf in leaves], structure, sizes.pop())
+    return Examples(
+        [vectorize.to_device(leaf) for leaf in leaves], structure, sizes.pop(), shuffled
+    )
 
 
 def _standard(array) -> np.ndarray:

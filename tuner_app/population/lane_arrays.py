@@ -10,8 +10,8 @@ from tuner_app.population import vectorize
 class LaneArrays:
     """The arrays of a stack's lanes, and the numbers that differ between them.
 
-    `state` is as `program` describes it, stacked; `numbers` holds "body" and "rule", float32 of
-    shape (lanes, n, 2), and "bounds", int32 of shape (rules + 1,): where each rule's lanes begin.
+    `state` is as `program` describes it, stacked; `numbers` holds "body" and "rules", float32 of
+    shape (lanes, n, 2), and "which", int32 of shape (lanes,): the position of the lane's rule.
     """
 
     def __init__(self, stack):
@@ -107,15 +107,11 @@ class LaneArrays:
         for lane, (rule, d) in enumerate(zip(rules, descriptions, strict=True)):
             mine = rule.lifting.part.numbers if d is None else d.rule.numbers
             pairs[lane] = rule.lifting.pairs([mine], width)[0]
-        counts = [
-            sum(d is not None and r is rule for r, d in zip(rules, descriptions, strict=True))
-            for rule in stack.rules
-        ]
-        bounds = np.concatenate([[0], np.cumsum(counts)]).astype("int32")
+        which = np.array([stack.rules.index(rule) for rule in rules], "int32")
         return {
             "body": vectorize.to_device(stack.body.pairs(body)),
-            "rule": vectorize.to_device(pairs),
-            "bounds": vectorize.to_device(bounds),
+            "rules": vectorize.to_device(pairs),
+            "which": vectorize.to_device(which),
         }
 
 

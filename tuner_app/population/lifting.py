@@ -44,10 +44,6 @@ class Lifting:
         traced = tuple(outcome for _, outcome in self.journal.branches)
         return self.journal.outcomes(self.chosen(numbers)) == traced
 
-    def trusts(self, numbers: np.ndarray) -> bool:
-        """Whether these numbers need neither a new trace nor a check."""
-        return self.checked is not None and self._differing(numbers) <= self.checked
-
     def _differing(self, numbers) -> set[int]:
         return set(np.flatnonzero(numbers != self.part.numbers).tolist())
 

@@ -72,8 +72,11 @@ class Population:
         batch_size: examples a step; an epoch's last batch may be smaller, as in `fit`.
         lanes: most trials trained at once in one stack.
         class_weight: class to weight, as in `fit`.
+        shuffle: whether each epoch has an order of its own, or that of the data.
         steps_per_call: most steps in one call of the compiled program.
         jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
+        native: one lane, with the backend's own kernels, compiled once for all trials of a
+            signature: for models whose arithmetic fills the machine (see `planner`).
 
     Raises UserError for data of unequal lengths.
     """
@@ -86,8 +89,10 @@ class Population:
         batch_size: int = 32,
         lanes: int = 64,
         class_weight: dict | None = None,
+        shuffle: bool = True,
         steps_per_call: int = 256,
         jit_compile: bool | None = None,
+        native: bool = False,
     ):
         for name, value in (
             ("batch_size", batch_size),
@@ -96,10 +101,11 @@ class Population:
         ):
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"{name} must be a whole number above 0, not {value!r}.")
-        self.train = examples(train, class_weight)
+        self.train = examples(train, class_weight, shuffle)
         self.validation = None if validation is None else examples(validation)
-        self.batch_size, self.lanes, self.steps_per_call = batch_size, lanes, steps_per_call
-        self.jit_compile = jit_compile
+        self.batch_size, self.steps_per_call = batch_size, steps_per_call
+        self.jit_compile, self.native = jit_compile, native
+        self.lanes = 1 if native else lanes
         self._shapes: dict[tuple, _Shape] = {}
         self._where: dict[object, Stack] = {}
         self._rejected: dict[object, str] = {}
@@ -125,8 +131,10 @@ class Population:
 
         Args:
             key: any hashable name.
-            model: the model, or a function without arguments that builds it (quicker once the
-                signature is known; random draws in it are then decided by `seed`).
+            model: the model, or a function without arguments that builds it, random draws in it
+                then being decided by `seed`. A function is quicker: once the signature is known,
+                most of its models are built to be read only (see `building`). It may be called
+                more than once.
             seed: decides the order of the data and every random number of layers that have no
                 seed of their own.
             epochs: epochs until it is done, counted from its very start.
@@ -136,30 +144,26 @@ class Population:
         """
         if key in self._where:
             raise ValueError(f"trial {key!r} is in the population already")
-        found = None
-        if not isinstance(model, keras.Model):
-            build = model
-            found = self._read_lightly(build, seed)
-            if found is None:
-                model = built(build, seed)
-        if found is None:
-            refuse_custom_training(model)
-            build_optimizer(model)
-            found = model, describe(model)
-        model, description = found
+        build, real = (None, model) if isinstance(model, keras.Model) else (model, None)
+        read = real or self._read_lightly(build, seed)
+        if read is None:
+            read = real = built(build, seed)
+        refuse_custom_training(read)
+        build_optimizer(read)
+        description = describe(read)
         shape = self._shapes.setdefault(description.body.structure, _Shape())
         refusal = shape.refusals.get(description.rule.structure)
         if refusal:
             raise CannotStack(refusal)
-        values = initial_values(model, seed) if state is None else state.values
-        trial = Trial(
-            key, description, values, seed, epochs, state.epoch if state else 0, model=model
+        values, epoch = (
+            (initial_values(read, seed), 0) if state is None else (state.values, state.epoch)
         )
+        trial = Trial(key, description, values, seed, epochs, epoch, model=real, build=build)
         self._place(trial, shape)
 
     def _read_lightly(self, build, seed):
-        """A model that is only read, and its description, if a trusted program awaits it."""
-        if not any(stack.trusted for shape in self._shapes.values() for stack in shape.stacks):
+        """The trial's model, built only to be read, if its signature is known; None otherwise."""
+        if not self._shapes:
             return None
         try:
             model = built(build, seed, light=True)
@@ -168,18 +172,16 @@ class Population:
         except Exception:  # whatever it is, the ordinary way will tell
             return None
         shape = self._shapes.get(description.body.structure, _Shape())
-        if any(stack.trusts(description) for stack in shape.stacks):
-            return model, description
-        return None
+        known = any(stack.knows(description) for stack in shape.stacks)
+        return model if known else None
 
     def _place(self, trial: Trial, shape: _Shape):
-        # A stack that needs no new trace first: then the model may be a light one.
-        description = trial.description
-        for stack in sorted(shape.stacks, key=lambda stack: not stack.trusts(description)):
-            if stack.accepts(description, trial.model):
+        for stack in shape.stacks:
+            if stack.accepts(trial.description, trial):
                 break
         else:
-            trial.model._symbolic_build(data_batch=self.train.symbolic_batch(self.batch_size))
+            batch = self.train.symbolic_batch(self.batch_size)
+            trial.real_model()._symbolic_build(data_batch=batch)
             stack = Stack(
                 trial,
                 self.train,
@@ -188,6 +190,7 @@ class Population:
                 limit=self.lanes,
                 steps_per_call=self.steps_per_call,
                 jit_compile=self.jit_compile,
+                native=self.native,
             )
             shape.stacks.append(stack)
         stack.waiting.append(trial)

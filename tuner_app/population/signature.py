@@ -98,6 +98,11 @@ class Description:
     body: Part
     rule: Part
 
+    def without_sites(self) -> "Description":
+        """The same without references to the model's objects, which would keep it in memory."""
+        parts = (Part(p.structure, p.numbers, ()) for p in (self.body, self.rule))
+        return Description(*parts)
+
     @property
     def structure(self) -> tuple:
         return (self.body.structure, self.rule.structure)

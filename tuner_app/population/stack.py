@@ -46,7 +46,7 @@ class Stack:
         native: bool = False,
         jit_compile: bool | None = None,
     ):
-        self.model, model = first.model, first.model
+        self.model = model = first.real_model()
         self.train, self.validation, self.batch_size = train, validation, batch_size
         self.limit, self.steps_per_call, self.native = (
             (1 if native else limit),
@@ -80,33 +80,21 @@ class Stack:
                 return rule
         return None
 
-    def accepts(self, description: Description, model=None) -> bool:
+    def accepts(self, description: Description, trial: Trial | None = None) -> bool:
         """Whether such a trial computes by this stack's program, perhaps after a new trace."""
         if description.rule.structure in self.barred:
             return False
         rule = self.rule_of(description)
         if rule is None:
-            joins = self.mixes and model is not None and mixable(model)
+            joins = self.mixes and trial is not None and mixable(trial.real_model())
             return joins and self.body.accepts(description.body.numbers)
         return self.body.accepts(description.body.numbers) and rule.lifting.accepts(
             description.rule.numbers
         )
 
-    @property
-    def trusted(self) -> bool:
-        """Whether its program is traced and was checked."""
-        return self.programs is not None and self.body.checked is not None
-
-    def trusts(self, description: Description) -> bool:
-        """Whether such a trial needs neither a trace nor a check."""
-        rule = self.rule_of(description)
-        return (
-            self.trusted
-            and rule is not None
-            and self.accepts(description)
-            and self.body.trusts(description.body.numbers)
-            and rule.lifting.trusts(description.rule.numbers)
-        )
+    def knows(self, description: Description) -> bool:
+        """Whether such a trial is one of its rules', as far as is known so far."""
+        return self.rule_of(description) is not None and self.accepts(description)
 
     # -- who is in it --------------------------------------------------------------------------
 
@@ -173,14 +161,15 @@ class Stack:
             refused += bad
             coming = [trial for trial in coming if trial not in bad]
         for trial in coming:
-            trial.model = trial.values = None
+            trial.seated()
         return refused
 
     def _fit(self, coming: list[Trial]) -> list[Trial]:
         """Makes the program fit for these trials; returns those that it can't be fit for."""
         for trial in coming:
             if self.rule_of(trial.description) is None:
-                rule = Rule(trial.description.rule, trial.model.optimizer, self.pool)
+                optimizer = trial.real_model().optimizer
+                rule = Rule(trial.description.rule, optimizer, self.pool)
                 self.rules.append(rule)
                 self.programs = None
         for trial in coming:
@@ -200,22 +189,14 @@ class Stack:
         for lane, trial in zip(lanes, coming, strict=True):
             self.trials[lane] = trial
         self.arrays.write(np.array(lanes), coming)
-        if len(self.rules) > 1:  # lanes of one rule lie side by side, idle ones at the end
-            order = sorted(range(len(self.trials)), key=self._position)
-            self._arrange(order, len(self.trials), traced=True)
         self.arrays.refresh_numbers()
-
-    def _position(self, lane: int) -> int:
-        trial = self.trials[lane]
-        return len(self.rules) if trial is None else self.rule_index(trial)
 
     def rule_index(self, trial: Trial) -> int:
         return self.rules.index(self.rule_of(trial.description))
 
-    def _arrange(self, kept: list[int], lanes: int, traced: bool = False) -> None:
-        """`lanes` lanes, the first of which are the old lanes `kept`, in that order."""
-        if not traced:
-            self.programs = None
+    def _arrange(self, kept: list[int], lanes: int) -> None:
+        """`lanes` lanes, the first of which are the old lanes `kept`; a new trace is due."""
+        self.programs = None
         self.arrays.arrange(kept, lanes)
         self.trials = [self.trials[lane] for lane in kept] + [None] * (lanes - len(kept))
         self.arrays.refresh_numbers()
@@ -295,7 +276,6 @@ class Stack:
         if sound:
             for lifting in [self.body, *(rule.lifting for rule in self.rules)]:
                 lifting.checked = frozenset(lifting.varying)
-        self._arrange(sorted(range(len(self.trials)), key=self._position), len(self.trials))
         self._trace([])
         return out
 

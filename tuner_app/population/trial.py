@@ -1,8 +1,10 @@
 """One trial as a stack knows it, and what a stack has done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tuner_app.population.signature import Description
+from tuner_app.population.building import built
+from tuner_app.population.signature import Description, describe
 
 
 @dataclass(eq=False)
@@ -13,7 +15,8 @@ class Trial:
         key, seed, epochs: as given to `admit`; epoch: epochs done.
         description: its signature and numbers.
         values: its initial state on the host, until it has a lane.
-        model: its model, until it has a lane: it may become the template of another stack.
+        model: its model, if that was built to be trained, until it has a lane.
+        build: the function that builds it again.
     """
 
     key: object
@@ -23,6 +26,19 @@ class Trial:
     epochs: int
     epoch: int = 0
     model: object = None
+    build: Callable | None = None
+
+    def real_model(self):
+        """The model with variables of its own, for a template or for plain Keras's steps."""
+        if self.model is None:
+            self.model = built(self.build, self.seed)
+            self.description = describe(self.model)
+        return self.model
+
+    def seated(self) -> None:
+        """Lets go of all that only a trial without a lane needs."""
+        self.model = self.build = self.values = None
+        self.description = self.description.without_sites()
 
 
 @dataclass

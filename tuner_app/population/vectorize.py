@@ -85,23 +85,6 @@ def span(array, start, size: int):
     return tf.slice(array, begin, [size, *array.shape[1:]])
 
 
-def overwritten(array, rows, start, xla: bool):
-    """`array` with its rows from `start` (a tensor) on replaced."""
-    if on_jax():
-        import jax
-
-        return jax.lax.dynamic_update_slice_in_dim(array, rows, start, 0)
-    import tensorflow as tf
-
-    if xla:  # in place, inside a loop
-        begin = tf.concat([[start], tf.zeros([len(array.shape) - 1], tf.int32)], 0)
-        from tensorflow.compiler.tf2xla.python import xla as tf2xla
-
-        return tf2xla.dynamic_update_slice(array, rows, begin)
-    index = start + tf.range(rows.shape[0], dtype=tf.int32)
-    return tf.tensor_scatter_nd_update(array, index[:, None], rows)
-
-
 def to_device(array):
     if on_jax():
         import jax.numpy as jnp
