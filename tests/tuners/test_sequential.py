@@ -194,8 +194,15 @@ def test_out_of_memory_in_fit_is_recorded(tuner):
         made.search(**DATA, epochs=1, verbose=0)
 
 
-def test_hyperband_goes_on_from_the_promoted_trials_weights(tuner):
+@pytest.mark.parametrize("built", [True, False])
+def test_hyperband_goes_on_from_the_promoted_trials_weights(tuner, built):
+    def unbuilt(hp):
+        model = keras.Sequential([keras.layers.Dense(1)])  # its shapes are known when it trains
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+        return model
+
     made = tuner(
+        build if built else unbuilt,
         name="hyperband",
         max_trials=None,
         options={"max_epochs": 2, "factor": 2, "hyperband_iterations": 1},

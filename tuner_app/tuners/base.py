@@ -68,13 +68,7 @@ class StoredTuner(ProjectTuner):
         try:
             resuming.check_epochs(self.store, fit_kwargs.get("epochs"), self._take_changes)
             goal = what_was_asked.objective(self.oracle.objective)
-            tell(
-                self.observers,
-                "search_begun",
-                self.oracle.max_trials,
-                goal["name"],
-                goal["direction"],
-            )
+            self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
             self._exhausted = False
             self.on_search_begin()
             self._run_trials(*fit_args, **fit_kwargs)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import keras
+from keras_tuner.src import utils
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.tuners.base import StoredTuner
@@ -100,9 +101,7 @@ class SequentialTuner(StoredTuner):
 
     def _load_weights_of(self, model, trial_id: str) -> None:
         if not model.built:
-            model.build_from_config(
-                tuner_utils.utils.load_json(self._get_build_config_fname(trial_id))
-            )
+            model.build_from_config(utils.load_json(self._get_build_config_fname(trial_id)))
         model.load_weights(self._get_checkpoint_fname(trial_id))
 
 
@@ -115,10 +114,9 @@ class _EpochReporter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = dict(logs or {})
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is not None:
-            rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
-            metrics.setdefault("learning_rate", float(rate))
+        rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
+        if rate is not None:  # a model with a training loop of its own may have none
+            metrics.setdefault("learning_rate", float(keras.ops.convert_to_numpy(rate)))
         if self._trial_id in self._tuner._open:  # not when a user calls `run_trial` on their own
             self._tuner._report_epoch(self._trial_id, self._execution, epoch, metrics)
         loss = metrics.get("loss")
@@ -133,4 +131,5 @@ class SaveBestEpoch(tuner_utils.SaveBestEpoch):
         final = Path(self.filepath)
         partial = final.with_name(f"partial.{final.name}")  # Keras minds the end of the name
         self.model.save_weights(partial)
-        os.replace(partial, final)
+        if partial.exists():  # a model with a way of its own to save may write elsewhere
+            os.replace(partial, final)
