@@ -17,6 +17,10 @@ _HOMES = {
     "SearchConfig": "tuner_app.config",
     "UserError": "tuner_app.errors",
     "run_search": "tuner_app.experiment",
+    "BayesianOptimization": "tuner_app.tuners.drop_in",
+    "GridSearch": "tuner_app.tuners.drop_in",
+    "Hyperband": "tuner_app.tuners.drop_in",
+    "RandomSearch": "tuner_app.tuners.drop_in",
 }
 _MODULES = ("data", "losses", "optimizers", "oracles", "results", "schedules", "tuners")
 

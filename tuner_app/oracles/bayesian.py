@@ -31,7 +31,17 @@ class BayesianOracle(StoredOracle, keras_tuner.oracles.BayesianOptimizationOracl
         with warnings.catch_warnings():
             # The process's length scale at its bound: no cause for a searcher to act on.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return super().populate_space(trial_id)
+            response = super().populate_space(trial_id)
+        values = response["values"]
+        if values and self._compute_values_hash(values) in self._tried_so_far:
+            return self._random_populate_space()  # KerasTuner would run the same point again
+        return response
+
+    @property
+    def most_open(self) -> int:
+        """How many trials are worth having open: more would be drawn at random, or from guesses."""
+        dimensions = len(self.hyperparameters.space)
+        return self.num_initial_points or max(3 * dimensions, 3)
 
     def _vectorize_trials(self):
         # KerasTuner gives a trial that waits to be run again the score of the one before it.

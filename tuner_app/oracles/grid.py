@@ -12,7 +12,8 @@ class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
     """KerasTuner's grid search, in the store. `max_trials=None`: until the space is exhausted.
 
     KerasTuner forgets the order of the combinations on a resume; here each trial notes which one it
-    follows.
+    follows. KerasTuner also waits for a trial's end before it gives the next combination; here as
+    many may be open as are asked for.
 
     >>> oracle = GridOracle(objective="val_loss")
     >>> oracle.hyperparameters.Choice("units", [8, 16])
@@ -24,6 +25,14 @@ class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
     def __init__(self, **arguments):
         super().__init__(**arguments)
         self._ordered_ids = _NotedList()
+
+    def populate_space(self, trial_id):
+        response = super().populate_space(trial_id)
+        # What follows may be asked for at once. When the trial ends it is asked again, in case its
+        # model had hyperparameters that were not known before.
+        if response["status"] == "RUNNING" and trial_id not in self._populate_next:
+            self._populate_next.append(trial_id)
+        return response
 
     def get_state(self):
         return super().get_state() | {"populate_next": list(self._populate_next)}

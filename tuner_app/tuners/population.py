@@ -1,5 +1,6 @@
 """Trials by the hundred: those of one structure are trained together in one compiled program."""
 
+import contextlib
 import math
 import time
 import warnings
@@ -64,6 +65,11 @@ class PopulationTuner(SequentialTuner):
             raise UserError(
                 f'Expected lanes to be "auto" or a number of at least 1; received {lanes!r}.'
             )
+        if hypermodel is None and type(self).run_trial is SequentialTuner.run_trial:
+            raise UserError(
+                "Received hypermodel=None. Expected a function of hp that builds a compiled model, "
+                "or a keras_tuner.HyperModel; or a subclass with a run_trial of its own."
+            )
         self.lanes = lanes
         self.checkpoint_seconds = checkpoint_seconds
         self.stacked = 0
@@ -123,10 +129,12 @@ class PopulationTuner(SequentialTuner):
 
     def load_model(self, trial) -> keras.Model:
         """A trial's model with its best weights, as in KerasTuner."""
-        with warnings.catch_warnings():
-            # The file may hold the optimizer's variables too, which a new model's has not yet.
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        with _optimizer_left_out():
             return super().load_model(trial)
+
+    def _load_weights_of(self, model, trial_id: str) -> None:
+        with _optimizer_left_out():
+            super()._load_weights_of(model, trial_id)
 
     # By fit.
 
@@ -174,3 +182,11 @@ class PopulationTuner(SequentialTuner):
             }
             details = (details[0] | how, *details[1:])
         super()._tell(event, *details)
+
+
+@contextlib.contextmanager
+def _optimizer_left_out():
+    """Keras warns where a file of weights and a model disagree on the optimizer's variables."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        yield

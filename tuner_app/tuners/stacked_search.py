@@ -36,6 +36,7 @@ class StackedSearch:
             batch_size=arguments.batch_size,
             lanes=self._number_of_lanes(),
             class_weight=arguments.class_weight,
+            shuffle=arguments.shuffle,
         )
         slots = max(1, self.population.lanes // tuner.executions_per_trial)
         self.free_slots = list(range(slots))
@@ -50,11 +51,12 @@ class StackedSearch:
         tuner = self.tuner
         if tuner.lanes != "auto":
             return tuner.lanes
+        most = min(MOST_LANES, getattr(tuner.oracle, "most_open", MOST_LANES))
         waiting = tuner.oracle.remaining_trials()
         if waiting is None:
-            return MOST_LANES
+            return most
         runs = max(1, waiting * tuner.executions_per_trial)
-        return -(-runs // -(-runs // MOST_LANES))  # waves of one size
+        return -(-runs // -(-runs // most))  # waves of one size
 
     def run(self) -> None:
         """Until no slot will be given a trial any more."""
@@ -127,19 +129,23 @@ class StackedSearch:
         run.first_epoch, epochs = planned["initial_epoch"], planned["epochs"]
         if saved is not None:
             run.go_on_from(saved)
-        models = []
+        seen: list[keras.Model] = []  # those built while the run is admitted
 
         def build() -> keras.Model:
-            models.append(self._build(stacked, run.key[1]))
-            return models[-1]
+            model = self._build(stacked, run.key[1])
+            if run.key not in self.runs:
+                seen.append(model)
+            return model
 
         if run.done:  # its weights are in the checkpoint, and want a model to be written with
             stacked.template = build()
+            stacked.build_config = stacked.template.get_build_config()
             return
         state = saved and LaneState(saved["lane"], run.seed, epochs, run.epoch)
         self.population.admit(run.key, build, seed=run.seed, epochs=epochs, state=state)
+        lane, model = self.population.lane(run.key), seen.pop()
+        seen.clear()
         self.runs[run.key] = run
-        lane, model = self.population.lane(run.key), models[-1]
         lane.epoch = run.epoch
         stacked.build_config = model.get_build_config()
         run.watch(model.optimizer)
@@ -185,7 +191,7 @@ class StackedSearch:
         share = (time.monotonic() - began) / max(1, len(reports))
         for key, reason in self.population.take_rejected().items():
             if key in self.runs:
-                self._give_up(self.open[key[0]], CannotStack(reason), gone=key)
+                self._give_up(self.open[key[0]], CannotStack(reason))
         readout = Readout(self.population)
         ended = []
         for report in reports:
@@ -223,15 +229,14 @@ class StackedSearch:
     # Closing.
 
     def _leave(self, run: Run) -> None:
-        del self.runs[run.key]
+        self.runs.pop(run.key, None)
         if run.key in self.population:
             self.population.retire(run.key)
 
-    def _give_up(self, stacked: StackedTrial, error: Exception, gone: tuple | None = None) -> None:
+    def _give_up(self, stacked: StackedTrial, error: Exception) -> None:
         """Ends a trial that failed, or trains it by `fit` where it only can't stack."""
         for run in stacked.runs:
-            if run.key in self.runs:
-                self._leave(run)
+            self._leave(run)
         del self.open[stacked.trial_id]
         self.free_slots.insert(0, stacked.slot)
         if isinstance(error, CannotStack):

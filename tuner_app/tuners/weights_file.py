@@ -17,6 +17,9 @@ import numpy as np
 class WeightsFile:
     """Writes weights that `load_weights` reads into any model of `model`'s structure.
 
+    Of an optimizer nothing is in it: a model that goes on from these weights keeps its own learning
+    rate.
+
     Args:
         model: A built model, whose own weights are lost.
 
@@ -44,6 +47,8 @@ class WeightsFile:
         if self._places is None:
             self._model.set_weights(weights)
             self._model.save_weights(partial)
+            with h5py.File(partial, "r+") as file:
+                _drop_optimizer(file)
         else:
             content = bytearray(self._marked)
             for (start, dtype), weight in zip(self._places, weights, strict=True):
@@ -72,7 +77,8 @@ def _marked(model) -> tuple[bytes, list[tuple[int, np.dtype]] | None]:
                 if len(values) == 1 and start is not None:
                     found.setdefault(int(values[0]) - 1, []).append((start, entry.dtype))
 
-        with h5py.File(path) as file:
+        with h5py.File(path, "r+") as file:
+            _drop_optimizer(file)
             file.visititems(note)
         content = path.read_bytes()
     places = []
@@ -82,6 +88,11 @@ def _marked(model) -> tuple[bytes, list[tuple[int, np.dtype]] | None]:
             return content, None
         places.append(same[0])
     return content, places
+
+
+def _drop_optimizer(file) -> None:
+    if "optimizer" in file:
+        del file["optimizer"]
 
 
 def _holds(content: bytes, at: tuple[int, np.dtype], mark: np.ndarray) -> bool:
