@@ -77,6 +77,8 @@ class Population:
         jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
         native: one lane, with the backend's own kernels, compiled once for all trials of a
             signature: for models whose arithmetic fills the machine (see `planner`).
+        at_point: whether models are evaluated where their optimizer's rule says (see
+            `tuner_app.optimizers.evaluation_point`) instead of where they are trained.
 
     Raises UserError for data of unequal lengths.
     """
@@ -93,6 +95,7 @@ class Population:
         steps_per_call: int = 256,
         jit_compile: bool | None = None,
         native: bool = False,
+        at_point: bool = False,
     ):
         for name, value in (
             ("batch_size", batch_size),
@@ -105,6 +108,7 @@ class Population:
         self.validation = None if validation is None else examples(validation)
         self.batch_size, self.steps_per_call = batch_size, steps_per_call
         self.jit_compile, self.native = jit_compile, native
+        self.at_point = at_point
         self.lanes = 1 if native else lanes
         self._shapes: dict[tuple, _Shape] = {}
         self._where: dict[object, Stack] = {}
@@ -191,6 +195,7 @@ class Population:
                 steps_per_call=self.steps_per_call,
                 jit_compile=self.jit_compile,
                 native=self.native,
+                at_point=self.at_point,
             )
             shape.stacks.append(stack)
         stack.waiting.append(trial)

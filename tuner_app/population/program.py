@@ -107,6 +107,27 @@ def apply_rule(rule, slots: list, gradients: list, weights: list, pairs):
         return functional.apply_gradients(rule.optimizer, slots, gradients, weights)
 
 
+def moves_to_evaluate(optimizer) -> bool:
+    """Whether a rule of ours says to evaluate its model at another point than it trains."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return getattr(getattr(inner, "rule", None), "eval_param", None) is not None
+
+
+def evaluation_weights(rule, slots: list, weights: list, pairs) -> list:
+    """One lane's weights at the point where `rule`'s optimizer has its model evaluated."""
+    lifting, optimizer = rule.lifting, rule.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    known = [
+        *zip(inner._trainable_variables, weights, strict=True),
+        *zip(optimizer.variables, slots, strict=True),
+    ]
+    with (
+        lifted(lifting.sites, lifting.representative, pairs, lifting.journal),
+        StatelessScope(state_mapping=known),
+    ):
+        return [inner.eval_param(variable) for variable in inner._trainable_variables]
+
+
 def _scales_loss(optimizer) -> bool:
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 

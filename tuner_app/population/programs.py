@@ -8,7 +8,12 @@ from keras import tree
 
 from tuner_app.population import vectorize
 from tuner_app.population.functional import functional_optimizers
-from tuner_app.population.program import Program, apply_rule
+from tuner_app.population.program import (
+    Program,
+    apply_rule,
+    evaluation_weights,
+    moves_to_evaluate,
+)
 from tuner_app.population.seam import seam
 
 # Rows evaluated at once where that changes no number.
@@ -158,7 +163,8 @@ class Programs:
         if not held_out:
             return logs
         lanes, pairs = len(self.stack.trials), numbers["body"]
-        state = {**state, "optimizer": []}  # evaluation has no use for it
+        trainable = self._evaluation_weights(state, numbers)
+        state = {**state, "trainable": trainable, "optimizer": []}
         metrics = [
             keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
             for a in self.stack.arrays.initial_metrics
@@ -179,6 +185,24 @@ class Programs:
             metrics = evaluated(metrics, [a[size - size % rows :] for a in held_out])
         values = vectorize.over_lanes(self.held_out.results, (metrics,), native)
         return {**logs, **{f"val_{name}": value for name, value in values.items()}}
+
+    def _evaluation_weights(self, state, numbers):
+        """The weights that all lanes are evaluated with: those being trained, or the rules' own."""
+        rules, native = self.stack.rules, self.stack.native
+        moving = [i for i, rule in enumerate(rules) if moves_to_evaluate(rule.optimizer)]
+        if not (self.stack.at_point and moving):
+            return state["trainable"]
+
+        def lane(state, rule_pairs, which):
+            trainable = state["trainable"]
+            for i in moving:
+                slots = [state["optimizer"][place] for place in rules[i].places]
+                moved = evaluation_weights(rules[i], slots, state["trainable"], rule_pairs)
+                keep = None if len(rules) == 1 else keras.ops.equal(which, i)
+                trainable = _kept(keep, moved, trainable)
+            return trainable
+
+        return vectorize.over_lanes(lane, (state, numbers["rules"], numbers["which"]), native)
 
     def _evaluation_rows(self) -> int:
         """Rows a step of evaluation: Keras's batch size, or more where no number changes."""

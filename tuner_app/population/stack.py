@@ -31,6 +31,7 @@ class Stack:
         limit: most lanes.
         steps_per_call: most steps in one call of the compiled program.
         native: one lane only, with the backend's own kernels.
+        at_point: whether lanes are evaluated where their rules say.
         jit_compile: whether XLA compiles the program (TensorFlow); None: where it can.
     """
 
@@ -44,6 +45,7 @@ class Stack:
         limit: int,
         steps_per_call: int,
         native: bool = False,
+        at_point: bool = False,
         jit_compile: bool | None = None,
     ):
         self.model = model = first.real_model()
@@ -53,6 +55,7 @@ class Stack:
             steps_per_call,
             native,
         )
+        self.at_point = at_point
         self.body = Lifting(first.description.body)
         self.pool = Pool()
         self.rules = [Rule(first.description.rule, model.optimizer, self.pool)]
