@@ -38,6 +38,14 @@ def test_optimizer_and_loss_in_an_ordinary_model(in_empty_folder, capsys):
     assert float(capsys.readouterr().out) > 0.8
 
 
+def test_kerastuner_with_another_import(in_empty_folder, capsys):
+    names = {}
+    exec(compile(block_with("def build(hp):"), "README.md", "exec"), names)
+    exec(compile(block_with("import RandomSearch"), "README.md", "exec"), names)
+    best = eval(capsys.readouterr().out.splitlines()[-1])
+    assert best["units"] in (32, 64) and 1e-4 <= best["learning_rate"] <= 1e-2
+
+
 def test_search_from_python(in_empty_folder, capsys):
     exec(compile(block_with("run_search("), "README.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()[-1]
