@@ -293,7 +293,10 @@ class _Walk:
         if isinstance(value, keras.initializers.Initializer):
             return ("initializer", self._class(type(value)))
         if isinstance(value, keras.metrics.Metric):
-            config = value.get_config()
+            try:
+                config = value.get_config()
+            except NotImplementedError:
+                raise CannotStack(f"the metric {value.name} has no get_config") from None
             config["name"] = re.sub(r"_\d+$", "", config.get("name") or "")
             return ("metric", self._class(type(value)), self.fixed(config))
         if isinstance(value, keras.Model):

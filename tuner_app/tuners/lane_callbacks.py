@@ -115,13 +115,13 @@ class LaneCallbacks:
             callback.set_model(self.model)
             if state is not None:
                 _prepare_to_go_on(callback, state[i])
-        self._call("on_train_begin")
+        self._call("on_train_begin", None)
         if state is not None:
             for callback, attributes in zip(self._callbacks, state, strict=True):
                 vars(callback).update(_resolved(copy.deepcopy(attributes)))
 
     def epoch_begin(self, epoch: int) -> None:
-        self._call("on_epoch_begin", epoch)
+        self._call("on_epoch_begin", epoch, None)
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """`logs` are the epoch's; callbacks may add to them."""

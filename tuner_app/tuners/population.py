@@ -93,7 +93,8 @@ class PopulationTuner(SequentialTuner):
     def _refuse_own_training(self) -> None:
         """Raises `CannotStack` where a subclass or the hypermodel trains in a way of its own."""
         for name in ("run_trial", "_build_and_fit_model", "on_batch_begin", "on_batch_end"):
-            if getattr(type(self), name) is not getattr(SequentialTuner, name):
+            own = getattr(getattr(self, name), "__func__", None)  # None: put on the instance
+            if own is not getattr(SequentialTuner, name):
                 raise CannotStack(f"{type(self).__name__} has its own {name}")
         if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
             raise CannotStack(f"{type(self.hypermodel).__name__} has its own fit")

@@ -42,7 +42,7 @@ class StackedSearch:
         self.free_slots = list(range(slots))
         self.open: dict[str, StackedTrial] = {}
         self.runs: dict[tuple[str, int], Run] = {}  # those under way, by their lanes' names
-        self.files: dict[int, tuple[keras.Model, WeightsFile]] = {}  # by the id of the model
+        self.files: dict[tuple[int, ...], tuple] = {}  # by structure, which is kept with them
         self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
         self.saved_at = time.monotonic()
         self.steps = -(-self.population.train.size // arguments.batch_size)
@@ -137,9 +137,7 @@ class StackedSearch:
                 seen.append(model)
             return model
 
-        if run.done:  # its weights are in the checkpoint, and want a model to be written with
-            stacked.template = build()
-            stacked.build_config = stacked.template.get_build_config()
+        if run.done:
             return
         state = saved and LaneState(saved["lane"], run.seed, epochs, run.epoch)
         self.population.admit(run.key, build, seed=run.seed, epochs=epochs, state=state)
@@ -147,7 +145,6 @@ class StackedSearch:
         seen.clear()
         self.runs[run.key] = run
         lane.epoch = run.epoch
-        stacked.build_config = model.get_build_config()
         run.watch(model.optimizer)
         run.callbacks = self._callbacks(stacked, run, model, epochs)
         if run.callbacks is not None:
@@ -211,7 +208,7 @@ class StackedSearch:
 
     def _after_epoch(self, stacked: StackedTrial, run: Run, readout: Readout) -> None:
         refuse_diverged(run.logs[-1], run.epoch - 1)
-        stacked.template = self.population.lane(run.key).template
+        stacked.structure = readout.structure(run.key)
         stacked.keep_best(run, readout)
         if run.done:
             run.end()
@@ -250,10 +247,10 @@ class StackedSearch:
         tuner = self.tuner
         began = time.monotonic()
         if stacked.best_weights is not None:
-            self._file_of(stacked.template).write(
-                tuner._get_checkpoint_fname(stacked.trial_id), stacked.best_weights
-            )
-        utils.save_json(tuner._get_build_config_fname(stacked.trial_id), stacked.build_config)
+            file, build_config = self._file_of(stacked)
+            path = tuner._get_checkpoint_fname(stacked.trial_id)
+            file.write(path, stacked.best_weights, stacked.best_slots)
+            utils.save_json(tuner._get_build_config_fname(stacked.trial_id), build_config)
         stacked.spend(time.monotonic() - began, tuner)
         del self.open[stacked.trial_id]
         self.free_slots.insert(0, stacked.slot)
@@ -261,10 +258,16 @@ class StackedSearch:
         tuner.stack_stats = self.population.stats
         tuner._close_trial(stacked.trial, [run.history for run in stacked.runs], mode="stacked")
 
-    def _file_of(self, template: keras.Model) -> WeightsFile:
-        if id(template) not in self.files:
-            self.files[id(template)] = template, WeightsFile(template)
-        return self.files[id(template)][1]
+    def _file_of(self, stacked: StackedTrial) -> tuple[WeightsFile, dict]:
+        """What writes the weights of models like the trial's, and Keras's note of their shapes."""
+        name = tuple(map(id, stacked.structure))  # none: its runs were over before the process died
+        if not name or name not in self.files:
+            model = self._build(stacked, execution=0)
+            made = WeightsFile(model), model.get_build_config()
+            if not name:
+                return made
+            self.files[name] = stacked.structure, made
+        return self.files[name][1]
 
     # The checkpoint.
 

@@ -120,8 +120,8 @@ class StackedTrial:
         self.runs: list[Run] = []
         self.best_value = -math.inf if objective.direction == "max" else math.inf
         self.best_weights: list[np.ndarray] | None = None
-        self.template: keras.Model | None = None
-        self.build_config: dict | None = None
+        self.best_slots: list[np.ndarray] | None = None  # the optimizer's
+        self.structure: tuple = ()  # of its best run: see `Readout.structure`
         self.seconds = 0.0
 
     @property
@@ -151,6 +151,7 @@ class StackedTrial:
             self.best_weights = model.get_weights()
         else:
             self.best_weights = readout.weights(run.key)
+        self.best_slots = readout.slots(run.key)
 
     # To the checkpoint and back.
 
@@ -160,13 +161,15 @@ class StackedTrial:
             "trial_id": self.trial_id,
             "best_value": self.best_value,
             "best_weights": self.best_weights,
+            "best_slots": self.best_slots,
             "seconds": self.seconds,
             "runs": [run.state(None if run.done else lane_state(run.key)) for run in self.runs],
         }
 
     def go_on_from(self, state: dict[str, Any]) -> None:
         """Takes back the best weights; the runs are admitted with theirs by the tuner."""
-        self.best_value, self.best_weights = state["best_value"], state["best_weights"]
+        self.best_value = state["best_value"]
+        self.best_weights, self.best_slots = state["best_weights"], state["best_slots"]
         self.seconds = state["seconds"]
 
 
