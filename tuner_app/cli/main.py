@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
     except (UserError, flags.Error) as error:
         print(f"tuner-app: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
