@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tuner_app import oracles
+from tuner_app.population import Population
 from tuner_app.store import SearchReader
 from tuner_app.tuners import PopulationTuner
 
@@ -64,3 +65,62 @@ def test_each_failure_ends_its_trial_alone(tmp_path):
         assert best[0] != best[1]  # two executions begin with different weights
         assert rows[rate].score == pytest.approx(np.mean(best), rel=1e-6)
     assert tuner.get_best_hyperparameters(5)[0].get("rate") in (0.01, 0.02)
+
+
+def test_out_of_memory_halves_the_lanes_and_goes_on_from_the_checkpoint(tmp_path, monkeypatch):
+    run_epoch, epochs = Population.run_epoch, []
+
+    def limited(population, progress=None):
+        reports = run_epoch(population, progress)
+        epochs.append(population.lanes)
+        if population.lanes > 2 and len(epochs) > 2:
+            raise MemoryError("the lanes take too much")
+        return reports
+
+    monkeypatch.setattr(Population, "run_epoch", limited)
+    tuner = line_tuner(tmp_path / "small", lanes=4, checkpoint_seconds=0)
+    tuner.search(X, Y, validation_data=(X, Y), epochs=4, batch_size=16, verbose=0)
+    assert epochs[:3] == [4, 4, 4] and set(epochs[3:]) == {2}
+    assert len(epochs) == 3 + 4  # of 4 trials at epoch 2, two and two go on
+    monkeypatch.undo()
+    undisturbed = line_tuner(tmp_path / "large", lanes=4)
+    undisturbed.search(X, Y, validation_data=(X, Y), epochs=4, batch_size=16, verbose=0)
+    assert len(tuner.oracle.trials) == 4
+    for i, trial in undisturbed.oracle.trials.items():
+        assert tuner.oracle.trials[i].score == pytest.approx(trial.score, rel=1e-5)
+
+
+def test_a_stack_that_fails_leaves_its_trials_to_fit(tmp_path, monkeypatch):
+    def broken(population, progress=None):
+        raise RuntimeError("the program is broken")
+
+    monkeypatch.setattr(Population, "run_epoch", broken)
+    tuner = line_tuner(tmp_path, lanes=4)
+    tuner.search(X, Y, validation_data=(X, Y), epochs=1, batch_size=16, verbose=0)
+    assert dict(tuner.by_fit) == {"the stack failed: RuntimeError: the program is broken": 4}
+    assert {trial.status for trial in tuner.oracle.trials.values()} == {"COMPLETED"}
+
+
+def test_trials_under_suspicion_are_few_at_a_time_until_they_get_further(tmp_path):
+    tuner = line_tuner(tmp_path, lanes=4, checkpoint_seconds=0)
+    opened = [tuner._attach() or tuner._open_trial(slot) for slot in range(4)]
+    assert len(opened) == 4
+    tuner.store.close()  # as the death of the process leaves it: four attempts open
+    resumed = line_tuner(tmp_path, lanes=4, checkpoint_seconds=0)
+    at_once = []
+    begin = resumed.on_trial_begin
+    resumed.on_trial_begin = lambda trial: (begin(trial), at_once.append(len(resumed._open)))
+    resumed.search(X, Y, validation_data=(X, Y), epochs=3, batch_size=16, verbose=0)
+    assert at_once[:2] == [1, 2] and 4 in at_once  # two beside each other, then all
+    with SearchReader(resumed.project_dir) as reader:
+        assert [(row.status, row.blame) for row in reader.trials()] == [("COMPLETED", 0.0)] * 4
+
+
+def line_tuner(folder, **arguments):
+    def line(hp):
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 0.01, 0.1)), "mse")
+        return model
+
+    oracle = oracles.create("random", "val_loss", max_trials=4, seed=0)
+    return PopulationTuner(oracle, line, directory=folder, project_name="line", **arguments)

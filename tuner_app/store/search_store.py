@@ -259,6 +259,12 @@ class SearchStore(SearchReader):
                 )
         return dead
 
+    def forgive(self, trial_ids: Iterable[str]) -> None:
+        """Takes the blame off trials that have got further since the process died."""
+        with self.transaction():
+            for trial_id in trial_ids:
+                self._execute("UPDATE trials SET blame = 0 WHERE trial_id = ?", trial_id)
+
     def add_test_set_entry(self, trial_id: str, dataset: str, metrics: Mapping[str, float]) -> None:
         """Notes in the ledger that the test set was opened."""
         with self.transaction():

@@ -15,6 +15,7 @@ import numpy as np
 from keras import tree
 
 from tuner_app.population import CannotStack
+from tuner_app.population.examples import examples
 
 # Arguments of `fit` that don't change what is computed.
 _HARMLESS = {"verbose"}
@@ -99,6 +100,22 @@ def stackable(args: tuple, kwargs: Mapping[str, Any]) -> FitArguments:
         class_weight=given.get("class_weight"),
         callbacks=list(callbacks),
     )
+
+
+def compiled_and_built(model: keras.Model, arguments: FitArguments) -> keras.Model:
+    """The model itself, its variables and its optimizer's made as `fit` would make them.
+
+    Raises:
+        CannotStack: it is not compiled.
+    """
+    if not model.compiled or model.optimizer is None:
+        raise CannotStack("the model is not compiled")
+    if not model.built:
+        data = examples(tree.map_structure(lambda a: a[:1], arguments.train))
+        model._symbolic_build(data_batch=data.symbolic_batch(arguments.batch_size))
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return model
 
 
 def _bound(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:

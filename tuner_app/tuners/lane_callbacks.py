@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack
 from tuner_app.tuners.lane_model import LaneModel
 
@@ -69,6 +70,8 @@ _REASONS = {
     keras.callbacks.TerminateOnNaN: lambda callback: None,
     keras.callbacks.ModelCheckpoint: _of_checkpoint,
     keras.callbacks.TensorBoard: _of_tensorboard,
+    # The engine evaluates lanes there.
+    EvaluateAtPoint: lambda callback: None,
 }
 
 

@@ -25,6 +25,9 @@ class Observer:
     ) -> None:
         """One epoch (counted from 0) of one execution of a trial is over."""
 
+    def stack_reported(self, stats: Any) -> None:
+        """One epoch of all lanes is over; `stats` is the engine's `PopulationStats`."""
+
     def trial_ended(self, trial: TrialRecord) -> None:
         """A trial is COMPLETED or FAILED."""
 

@@ -13,8 +13,9 @@ from keras_tuner import errors
 from keras_tuner.src.engine import tuner as tuner_module
 
 from tuner_app.errors import UserError
-from tuner_app.population import CannotStack, PopulationStats
-from tuner_app.tuners.fit_arguments import stackable
+from tuner_app.population import CannotStack, Plan, PopulationStats
+from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
+from tuner_app.tuners.lane_budget import MOST_LANES, planned
 from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
 from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
@@ -28,13 +29,15 @@ class PopulationTuner(SequentialTuner):
     The mode of each trial is in its record, with the reason where it is not "stacked".
 
     Args (besides those of `StoredTuner`):
-        lanes: How many trials are trained at once; "auto": as many as seems good.
+        lanes: How many trials are trained at once; "auto": as the engine plans it, from memory and
+            a short measurement (see `population.plan`).
         checkpoint_seconds: How often the stack is saved, so that a killed search goes on there.
 
     Attributes:
         stacked: Trials that the last search trained in a stack.
         by_fit: Reason to trials that the last search trained by `fit` for it.
         stack_stats: What the engine says of the last search; None where nothing was stacked.
+        plan: How the last search was to be stacked, and why; None where it was not.
 
     >>> import tempfile
     >>> import keras, numpy as np
@@ -67,19 +70,21 @@ class PopulationTuner(SequentialTuner):
             )
         if hypermodel is None and type(self).run_trial is SequentialTuner.run_trial:
             raise UserError(
-                "Received hypermodel=None. Expected a function of hp that builds a compiled model, "
-                "or a keras_tuner.HyperModel; or a subclass with a run_trial of its own."
+                "Received `hypermodel=None`. Expected a function of hp that builds a compiled "
+                "model, or a keras_tuner.HyperModel; or a subclass with a run_trial of its own."
             )
         self.lanes = lanes
         self.checkpoint_seconds = checkpoint_seconds
         self.stacked = 0
         self.by_fit: Counter[str] = Counter()
         self.stack_stats: PopulationStats | None = None
+        self.plan: Plan | None = None
         self._reasons: dict[str, str] = {}  # why an open trial is trained by fit
         super().__init__(oracle, hypermodel, *arguments, **keywords)
 
     def _run_trials(self, *fit_args, **fit_kwargs) -> None:
         self.stacked, self.by_fit, self.stack_stats = 0, Counter(), None
+        self.plan = None
         self._fit_args, self._fit_kwargs = fit_args, fit_kwargs
         try:
             self._refuse_own_training()
@@ -88,7 +93,9 @@ class PopulationTuner(SequentialTuner):
         except CannotStack as reason:
             self._run_by_fit(str(reason))
         else:
-            StackedSearch(self, arguments).run()
+            search = StackedSearch(self, arguments)
+            self.plan = search.plan
+            search.run()
 
     def _refuse_own_training(self) -> None:
         """Raises `CannotStack` where a subclass or the hypermodel trains in a way of its own."""
@@ -96,6 +103,9 @@ class PopulationTuner(SequentialTuner):
             own = getattr(getattr(self, name), "__func__", None)  # None: put on the instance
             if own is not getattr(SequentialTuner, name):
                 raise CannotStack(f"{type(self).__name__} has its own {name}")
+        reason = getattr(self.hypermodel, "cannot_stack", None)
+        if reason:
+            raise CannotStack(reason)
         if type(self.hypermodel).fit is not keras_tuner.HyperModel.fit:
             raise CannotStack(f"{type(self.hypermodel).__name__} has its own fit")
         if self.distribution_strategy is not None:
@@ -137,6 +147,20 @@ class PopulationTuner(SequentialTuner):
         with _optimizer_left_out():
             super()._load_weights_of(model, trial_id)
 
+    def plan_for(self, arguments: FitArguments) -> Plan:
+        """Lanes, kernels and steps a call for a search with these arguments, and why."""
+        if self.lanes != "auto":
+            return Plan(self.lanes, False, 256, f"{self.lanes} lanes, as asked for")
+        hp = self.oracle.get_space()
+
+        def build() -> keras.Model:
+            return compiled_and_built(self._build_hypermodel(hp), arguments)
+
+        most = min(MOST_LANES, getattr(self.oracle, "most_open", MOST_LANES))
+        waiting = self.oracle.remaining_trials()
+        runs = most if waiting is None else max(1, waiting * self.executions_per_trial)
+        return planned(build, arguments, runs, most)
+
     # By fit.
 
     def _run_by_fit(self, reason: str) -> None:
@@ -174,12 +198,14 @@ class PopulationTuner(SequentialTuner):
 
     def _tell(self, event: str, *details: object) -> None:
         """The summary at a search's end has `stacked` (trials), `by_fit` (reason to trials) and
-        `stack`, the engine's `PopulationStats` (None where nothing was stacked) besides."""
+        `stack`, the engine's `PopulationStats`, and `plan`, how it was to be stacked and why, in
+        words (both None where nothing was stacked) besides."""
         if event == "search_ended":
             how = {
                 "stacked": self.stacked,
                 "by_fit": dict(self.by_fit),
                 "stack": self.stack_stats,
+                "plan": self.plan and self.plan.reason,
             }
             details = (details[0] | how, *details[1:])
         super()._tell(event, *details)

@@ -8,16 +8,18 @@ import keras
 from keras_tuner.src import utils
 from keras_tuner.src.engine import tuner_utils
 
-from tuner_app.population import CannotStack, LaneState, Population, Readout
+from tuner_app.optimizers import EvaluateAtPoint
+from tuner_app.oracles import ENDED
+from tuner_app.population import CannotStack, LaneState, Plan, Population, Readout
+from tuner_app.population.vectorize import is_out_of_memory
 from tuner_app.tuners import stack_checkpoint
-from tuner_app.tuners.fit_arguments import FitArguments
+from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built
+from tuner_app.tuners.lane_budget import most_open_after_deaths
 from tuner_app.tuners.lane_callbacks import LaneCallbacks
 from tuner_app.tuners.lane_model import LaneModel
 from tuner_app.tuners.sequential import LONGEST_WAIT
 from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
 from tuner_app.tuners.weights_file import WeightsFile
-
-MOST_LANES = 100  # with lanes="auto"
 
 
 class StackedSearch:
@@ -30,33 +32,34 @@ class StackedSearch:
 
     def __init__(self, tuner, arguments: FitArguments):
         self.tuner, self.arguments = tuner, arguments
-        self.population = Population(
-            arguments.train,
-            arguments.validation,
-            batch_size=arguments.batch_size,
-            lanes=self._number_of_lanes(),
-            class_weight=arguments.class_weight,
-            shuffle=arguments.shuffle,
-        )
-        slots = max(1, self.population.lanes // tuner.executions_per_trial)
-        self.free_slots = list(range(slots))
         self.open: dict[str, StackedTrial] = {}
         self.runs: dict[tuple[str, int], Run] = {}  # those under way, by their lanes' names
         self.files: dict[tuple[int, ...], tuple] = {}  # by structure, which is kept with them
         self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
         self.saved_at = time.monotonic()
-        self.steps = -(-self.population.train.size // arguments.batch_size)
+        self.plan = tuner.plan_for(arguments)
+        self._use_lanes(self.plan.lanes)
+        queued = [row for row in tuner.store.trials() if row.status not in ENDED]
+        # Trials that may have killed the process: fewer are open until they have got further.
+        self.suspects = {row.trial_id for row in queued if row.blame}
+        self.most_open = most_open_after_deaths(row.blame for row in queued)
 
-    def _number_of_lanes(self) -> int:
-        tuner = self.tuner
-        if tuner.lanes != "auto":
-            return tuner.lanes
-        most = min(MOST_LANES, getattr(tuner.oracle, "most_open", MOST_LANES))
-        waiting = tuner.oracle.remaining_trials()
-        if waiting is None:
-            return most
-        runs = max(1, waiting * tuner.executions_per_trial)
-        return -(-runs // -(-runs // most))  # waves of one size
+    def _use_lanes(self, lanes: int) -> None:
+        arguments = self.arguments
+        self.population = Population(
+            arguments.train,
+            arguments.validation,
+            batch_size=arguments.batch_size,
+            lanes=lanes,
+            native=self.plan.native,
+            steps_per_call=self.plan.steps_per_call,
+            class_weight=arguments.class_weight,
+            shuffle=arguments.shuffle,
+            at_point=any(isinstance(c, EvaluateAtPoint) for c in arguments.callbacks),
+        )
+        self.steps = -(-self.population.train.size // arguments.batch_size)
+        slots = max(1, self.population.lanes // self.tuner.executions_per_trial)
+        self.free_slots = list(range(slots))
 
     def run(self) -> None:
         """Until no slot will be given a trial any more."""
@@ -79,6 +82,8 @@ class StackedSearch:
     def _fill(self) -> None:
         """Gives every free slot a trial, unless the oracle has none to give now."""
         while self.free_slots:
+            if len(self.suspects & self.open.keys()) >= self.most_open:
+                return
             slot = self.free_slots[0]
             self.tuner._exhausted = False
             trial = self.tuner._open_trial(slot)
@@ -152,14 +157,7 @@ class StackedSearch:
 
     def _build(self, stacked: StackedTrial, execution: int) -> keras.Model:
         model = self.tuner.build_for_stack(stacked.trial, execution)
-        if not model.compiled:
-            raise CannotStack("the model is not compiled")
-        if not model.built:
-            batch = self.population.train.symbolic_batch(self.arguments.batch_size)
-            model._symbolic_build(data_batch=batch)
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        return model
+        return compiled_and_built(model, self.arguments)
 
     def _callbacks(self, stacked, run, model, epochs) -> LaneCallbacks | None:
         tuner, execution = self.tuner, run.key[1]
@@ -184,7 +182,11 @@ class StackedSearch:
         for run in list(self.runs.values()):
             self._guarded(run, run.begin_epoch)
         began = time.monotonic()
-        reports = self.population.run_epoch()
+        try:
+            reports = self.population.run_epoch()
+        except Exception as error:
+            self._after_failed_epoch(error)
+            return
         share = (time.monotonic() - began) / max(1, len(reports))
         for key, reason in self.population.take_rejected().items():
             if key in self.runs:
@@ -200,11 +202,32 @@ class StackedSearch:
             if self._guarded(run, run.end_epoch, report.logs, report.done, readout, self.steps):
                 ended.append((stacked, run))
         self.tuner._report_epochs((*run.key, run.epoch - 1, run.reported[-1]) for _, run in ended)
+        self.tuner._tell("stack_reported", self.population.stats)
         for stacked, run in ended:
             if run.key in self.runs:
                 self._guarded(run, self._after_epoch, stacked, run, readout)
         for stacked in [s for s in self.open.values() if s.done]:
             self._close(stacked)
+
+    def _after_failed_epoch(self, error: Exception) -> None:
+        """Out of memory: all go on from the checkpoint, in half the lanes. Anything else, or no
+        lane to spare: every trial by itself, by `fit`, which will tell whose fault it was."""
+        tuner, lanes = self.tuner, self.population.lanes
+        self.runs.clear()
+        if is_out_of_memory(error) and lanes > 1:
+            for trial_id in reversed(self.open):
+                tuner.oracle.put_back(trial_id)
+            self.open.clear()
+            self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
+            self.plan = Plan(
+                lanes // 2, False, self.plan.steps_per_call, f"{lanes // 2} lanes (out of memory)"
+            )
+            self._use_lanes(lanes // 2)
+            return
+        said = (str(error).strip().splitlines() or [""])[0]
+        reason = f"the stack failed: {type(error).__name__}: {said}"
+        for stacked in list(self.open.values()):
+            self._give_up(stacked, CannotStack(reason))
 
     def _after_epoch(self, stacked: StackedTrial, run: Run, readout: Readout) -> None:
         refuse_diverged(run.logs[-1], run.epoch - 1)
@@ -235,6 +258,7 @@ class StackedSearch:
         for run in stacked.runs:
             self._leave(run)
         del self.open[stacked.trial_id]
+        self.suspects.discard(stacked.trial_id)
         self.free_slots.insert(0, stacked.slot)
         if isinstance(error, CannotStack):
             self.tuner.train_by_fit(stacked.trial, str(error))
@@ -253,6 +277,7 @@ class StackedSearch:
             utils.save_json(tuner._get_build_config_fname(stacked.trial_id), build_config)
         stacked.spend(time.monotonic() - began, tuner)
         del self.open[stacked.trial_id]
+        self.suspects.discard(stacked.trial_id)
         self.free_slots.insert(0, stacked.slot)
         tuner.stacked += 1
         tuner.stack_stats = self.population.stats
@@ -282,5 +307,9 @@ class StackedSearch:
             for stacked in self.open.values()
         ]
         waiting = list(self.saved.values())  # of trials that were not opened again yet
+        further = {i for i, s in self.open.items() if i in self.suspects and s.got_further}
+        if further:
+            self.tuner.store.forgive(further)
+            self.suspects -= further
         stack_checkpoint.write(Path(self.tuner.project_dir), states + waiting)
         self.saved_at = time.monotonic()

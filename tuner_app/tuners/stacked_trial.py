@@ -123,6 +123,7 @@ class StackedTrial:
         self.best_slots: list[np.ndarray] | None = None  # the optimizer's
         self.structure: tuple = ()  # of its best run: see `Readout.structure`
         self.seconds = 0.0
+        self._done_before = 0
 
     @property
     def trial_id(self) -> str:
@@ -131,6 +132,11 @@ class StackedTrial:
     @property
     def done(self) -> bool:
         return all(run.done for run in self.runs)
+
+    @property
+    def got_further(self) -> bool:
+        """Whether a run did an epoch since the trial was opened."""
+        return sum(len(run.logs) for run in self.runs) > self._done_before
 
     def spend(self, seconds: float, tuner) -> None:
         """Adds to what the trial costs: its share of the stack's time."""
@@ -171,6 +177,7 @@ class StackedTrial:
         self.best_value = state["best_value"]
         self.best_weights, self.best_slots = state["best_weights"], state["best_slots"]
         self.seconds = state["seconds"]
+        self._done_before = sum(len(run["logs"]) for run in state["runs"])
 
 
 def refuse_diverged(logs: dict[str, float], epoch: int) -> None:

@@ -1,0 +1,90 @@
+"""How many lanes a search is given: by what its trials are worth, by memory, by earlier deaths."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+
+import keras
+
+from tuner_app.population import Plan, plan
+
+MOST_LANES = 100
+_SHARE = 0.5  # of the memory that is free: the rest is the data's, the compiler's and Keras's
+_UNKNOWN = 2 * 2**30  # bytes
+
+
+def planned(build: Callable[[], keras.Model], arguments, runs: int, most: int) -> Plan:
+    """The engine's plan for `runs` runs of models like `build()`'s, with `most` lanes at most.
+
+    A model that can't be built, or not be judged, is planned for as if it were small: its trial
+    will tell.
+
+    Args:
+        arguments: The `FitArguments` of the search.
+    """
+    lanes = -(-runs // -(-runs // most))  # waves of one size
+    try:
+        return plan(
+            build,
+            arguments.train,
+            batch_size=arguments.batch_size,
+            trials=runs,
+            memory=_SHARE * free_memory(),
+            lanes=lanes,
+        )
+    except Exception as error:
+        return Plan(lanes, False, 256, f"{lanes} lanes (not judged: {type(error).__name__})")
+
+
+def free_memory() -> float:
+    """Bytes that the device that trains has to give, as far as can be told."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        stats = jax.devices()[0].memory_stats() or {}
+        if "bytes_limit" in stats:
+            return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            return _free_on_gpu()
+    return _free_on_host()
+
+
+def _free_on_gpu() -> float:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return _UNKNOWN
+    asked = [command, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    return float(found[0]) * 2**20 if found and found[0].isdigit() else _UNKNOWN
+
+
+def _free_on_host() -> float:
+    try:
+        with open("/proc/meminfo") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:  # not on Windows
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / 2
+    except (AttributeError, ValueError, OSError):
+        return _UNKNOWN
+
+
+def most_open_after_deaths(blames: Iterable[float]) -> int:
+    """How many trials may be open at once when one of them may be what kills the process.
+
+    Each death is shared out among the trials that were open (see `SearchStore.close_dead`), so
+    every further one leaves half as many beside it, until the one at fault runs alone.
+
+    >>> [most_open_after_deaths([0.0, worst]) for worst in (1 / 64, 1 / 64 + 1 / 32, 0.5, 2.0)]
+    [32, 10, 1, 1]
+    """
+    worst = max(blames, default=0.0)
+    return max(1, int(1 / (2 * worst))) if worst else MOST_LANES
