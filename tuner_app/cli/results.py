@@ -4,10 +4,13 @@ json is the stable form for programs: an object with `objective` (name, directio
 each with rank, trial_id, status, score, hyperparameters, epochs and seconds.
 """
 
+import sys
+
 from absl import flags
 
 SUMMARY = "Show a search's trials, best first."
 USAGE = "results DIR [flags]"
+UNBROKEN = 2000  # columns
 FORMATS = ("table", "json", "csv")
 
 
@@ -19,6 +22,10 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
     from tuner_app import results
 
     found = results.read(arguments[0])
-    as_text = {"table": results.as_table, "json": results.as_json, "csv": results.as_csv}
-    print(as_text[flag_values.format](found).rstrip("\n"))
+    if flag_values.format == "table":
+        # In a file or a pipe a trial is one line, for grep and sort.
+        print(results.as_table(found, None if sys.stdout.isatty() else UNBROKEN).rstrip("\n"))
+    else:
+        as_text = {"json": results.as_json, "csv": results.as_csv}[flag_values.format]
+        print(as_text(found).rstrip("\n"))
     return 0

@@ -12,11 +12,11 @@ from collections import Counter
 from tuner_app import results
 from tuner_app.cli.invocation import command_line
 from tuner_app.cli.progress import clock, short
+from tuner_app.cli.results import UNBROKEN
 from tuner_app.experiment import Outcome
 from tuner_app.store import TrialRecord
 
 SHOWN = 10
-UNBROKEN = 2000  # columns, so that each trial is one line
 MODES = {"fit": "one by one", "stacked": "stacked"}
 
 
