@@ -10,6 +10,7 @@ from tuner_app import catalogue
 from tuner_app.errors import UserError, unknown
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+BACKENDS = ("tensorflow", "jax")
 DIRECTIONS = ("min", "max")
 FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
@@ -75,6 +76,15 @@ class SearchConfig:
         "The optimizers that the space offers, separated by commas: names from `tuner-app list "
         "optimizers`.",
     )
+    lanes: str = _field(
+        "auto",
+        "How many trials are trained at once, stacked in one compiled program: a number, or auto "
+        "for what the planner finds best (see --explain_plan).",
+    )
+    backend: str = _field(
+        "",
+        "What Keras computes with: tensorflow or jax. Default: Keras's own setting.",
+    )
     precision: str = _field(
         "float32",
         "The precision of the models' arithmetic (Keras's dtype policy); the mixed ones are for "
@@ -82,7 +92,8 @@ class SearchConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("dataset", "space", "project", "oracle", "objective", "precision"):
+        texts = "dataset space project oracle objective lanes backend precision".split()
+        for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
         for name in ("max_trials", "epochs", "batch_size"):
@@ -96,6 +107,12 @@ class SearchConfig:
             raise unknown("oracle", self.oracle, catalogue.names("oracles"))
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
+        if self.backend and self.backend not in BACKENDS:
+            raise unknown("backend", self.backend, BACKENDS)
+        if self.lanes != "auto" and (not self.lanes.isdecimal() or int(self.lanes) < 1):
+            raise UserError(
+                f"lanes is {self.lanes!r}, expected auto or a whole number of at least 1."
+            )
         for name in ("dataset", "space"):
             if not getattr(self, name):
                 raise UserError(f"{name} is empty, see `tuner-app list {name}s`.")

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tuner_app.errors import UserError
+
 
 def import_quietly() -> None:
     """Imports TensorFlow and Keras without the lines that their libraries log while they load.
@@ -21,6 +23,23 @@ def import_quietly() -> None:
     with _native_stderr_held_back():
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
+
+
+def use_backend(name: str) -> None:
+    """Makes Keras compute with "tensorflow" or "jax"; "" leaves Keras's own setting.
+
+    Raises:
+        UserError: Keras was imported with another backend before.
+    """
+    if not name:
+        return
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.backend.backend() != name:
+        raise UserError(
+            f"The backend is to be {name}, but this process has imported Keras with "
+            f"{keras.backend.backend()}. Set KERAS_BACKEND={name} before Keras is imported."
+        )
+    os.environ["KERAS_BACKEND"] = name
 
 
 def use_device(precision: str) -> str:

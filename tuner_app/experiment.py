@@ -9,6 +9,7 @@ outcome.best.hyperparameters
 import dataclasses
 import os
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Outcome:
         device: What trained them, such as "CPU, 2 cores".
         seconds: Wall-clock seconds of this run (a resume does not count what went before).
         failure: Why the search has no result, or was given up; "" otherwise.
+        stack: How trials were stacked, and why so; "" where none were.
     """
 
     directory: Path
@@ -46,6 +48,7 @@ class Outcome:
     device: str
     seconds: float
     failure: str = ""
+    stack: str = ""
 
     @property
     def best(self) -> TrialRecord | None:
@@ -101,31 +104,11 @@ def run_search(
     _check_directory(config.directory, resume)
     import keras
 
-    from tuner_app import environment, oracles, tuners
+    from tuner_app import tuners
     from tuner_app.optimizers import EvaluateAtPoint
-    from tuner_app.tracking.tensorboard import TensorBoard
-    from tuner_app.trial_data import OnDataset
 
-    device = environment.use_device(config.precision)
-    dataset = data.load(config.dataset, seed=config.seed)
-    space = search_spaces.load(
-        config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
-    )
-    objective = _objective(config, space, dataset)
-    oracle = oracles.create(config.oracle, objective, config.max_trials, config.seed, config.epochs)
-
-    directory = config.directory
-    board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
-    tuner = tuners.SequentialTuner(
-        oracle,
-        OnDataset(space, dataset, config.batch_size, config.seed),
-        directory=str(directory.parent),
-        project_name=directory.name,
-        observers=[board, *observers],
-        seed=config.seed,
-        keep_best=KEEP_BEST,
-        config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
-    )
+    device, dataset, tuner, given = _prepared(config, observers)
+    oracle, directory = tuner.oracle, config.directory
     for line in (_headline(config, dataset, device), *dataset.notes):
         say(line)
 
@@ -141,13 +124,53 @@ def run_search(
         )
     failure = ""
     try:
-        tuner.search(epochs=config.epochs, callbacks=callbacks, verbose=0)
+        tuner.search(**given, epochs=config.epochs, callbacks=callbacks, verbose=0)
         _picture_mistakes(config, dataset)
     except tuners.SearchFailed as error:
         failure = str(error)
     finally:
         tuner.close()
-    return Outcome(directory, results.read(directory), device, time.monotonic() - began, failure)
+    seconds = time.monotonic() - began
+    return Outcome(directory, results.read(directory), device, seconds, failure, tuner.how_stacked)
+
+
+def explain(config: SearchConfig) -> str:
+    """How the trials of a search would be trained, in a sentence. Nothing is trained or kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        elsewhere = dataclasses.replace(config.anchored(Path.cwd()), project=f"{folder}/plan")
+        _, _, tuner, given = _prepared(elsewhere, ())
+        return tuner.explain(**given, epochs=config.epochs)
+
+
+def _prepared(config: SearchConfig, observers: "Iterable[Observer]") -> tuple:
+    """(device's name, data set, tuner, the data as arguments of its search)."""
+    from tuner_app import environment, oracles, tuners
+    from tuner_app.tracking.tensorboard import TensorBoard
+    from tuner_app.trial_data import in_search
+
+    device = environment.use_device(config.precision)
+    dataset = data.load(config.dataset, seed=config.seed)
+    space = search_spaces.load(
+        config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
+    )
+    objective = _objective(config, space, dataset)
+    oracle = oracles.create(config.oracle, objective, config.max_trials, config.seed, config.epochs)
+
+    directory = config.directory
+    board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
+    searched, given = in_search(space, dataset, config.batch_size, config.seed)
+    tuner = tuners.PopulationTuner(
+        oracle,
+        searched,
+        directory=str(directory.parent),
+        project_name=directory.name,
+        observers=[board, *observers],
+        seed=config.seed,
+        keep_best=KEEP_BEST,
+        config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
+        lanes=config.lanes if config.lanes == "auto" else int(config.lanes),
+    )
+    return device, dataset, tuner, given
 
 
 def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:

@@ -1,11 +1,28 @@
 """The data as each trial sees them: the same, in the same order, whatever was trained before."""
 
 import traceback
+from typing import Any
 
 import keras_tuner
 
 from tuner_app.data import Dataset
 from tuner_app.errors import UserError
+
+
+def in_search(
+    space: keras_tuner.HyperModel, dataset: Dataset, batch_size: int, seed: int
+) -> tuple[keras_tuner.HyperModel, dict[str, Any]]:
+    """What a tuner searches, and the data as arguments of its `search`.
+
+    Data in memory are given as arrays, so that trials can be stacked. Streamed data, and those of a
+    space that trains in a way of its own, are given by `OnDataset`.
+    """
+    own_fit = type(space).fit is not keras_tuner.HyperModel.fit
+    if own_fit or not (dataset.train.in_memory and dataset.validation.in_memory):
+        return OnDataset(space, dataset, batch_size, seed), {}
+    x, y = dataset.train.arrays()
+    validation = dataset.validation.arrays()
+    return space, {"x": x, "y": y, "validation_data": validation, "batch_size": batch_size}
 
 
 class OnDataset(keras_tuner.HyperModel):
@@ -27,6 +44,13 @@ class OnDataset(keras_tuner.HyperModel):
         super().__init__(name=space.name, tunable=space.tunable)
         self.space, self.dataset = space, dataset
         self.batch_size, self.seed = batch_size, seed
+
+    @property
+    def cannot_stack(self) -> str:
+        """Why its trials are trained by `fit`, for `PopulationTuner`."""
+        if type(self.space).fit is not keras_tuner.HyperModel.fit:
+            return f"{self.space.name} has its own fit"
+        return "the data are streamed, not in memory"
 
     def build(self, hp):
         return self.space.build(hp)

@@ -32,6 +32,7 @@ class SearchState:
         self.curve: list[float] = []
         self.max_trials: int | None = None
         self.objective, self.direction = "", "min"
+        self.stack: Any = None  # the engine's `PopulationStats`, once trials are stacked
         self.began = time.monotonic()
 
     def begin(self, max_trials: int | None, objective: str, direction: str) -> None:
@@ -124,6 +125,9 @@ class LiveProgress(Observer):
     ) -> None:
         self._state.add_epoch(epoch, metrics)
 
+    def stack_reported(self, stats: Any) -> None:
+        self._state.stack = stats
+
     def trial_ended(self, trial: TrialRecord) -> None:
         self._state.finish(trial)
 
@@ -143,7 +147,9 @@ class LiveProgress(Observer):
                 f"{state.best.trial_id}  {state.objective} {state.best.score:.4f}",
                 values(state.best.hyperparameters),
             )
-        if state.running is not None:
+        if state.stack is not None:
+            rows.add_row(Text("stack", style="cyan"), stack_line(state.stack), self._pace())
+        elif state.running is not None:
             latest = f" {state.curve[-1]:.4f}" if state.curve else ""
             rows.add_row(
                 Text("running", style="cyan"),
@@ -152,6 +158,12 @@ class LiveProgress(Observer):
                 values(state.running.hyperparameters),
             )
         return Group(self._headline(), rows)
+
+    def _pace(self) -> str:
+        done_here = len(self._state.done) - len(self._state.earlier)
+        return (
+            f"{done_here / self._state.seconds() * 3600:,.0f} trials an hour" if done_here else ""
+        )
 
     def _headline(self) -> Table:
         state = self._state
@@ -168,6 +180,12 @@ class LiveProgress(Observer):
         bar = ProgressBar(total=total, completed=done, width=CURVE_WIDTH, pulse=total is None)
         line.add_row(bar, ", ".join(parts))
         return line
+
+
+def stack_line(stats: Any) -> str:
+    """The engine's `PopulationStats` on one line: lanes, programs, and how well they are used."""
+    programs = "1 program" if stats.stacks == 1 else f"{stats.stacks} programs"
+    return f"{stats.lanes} lanes in {programs}, {stats.useful_share:.0%} useful"
 
 
 def sparkline(curve: list[float]) -> str:

@@ -29,6 +29,12 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         else:
             flags.DEFINE_string(item.name, item.default, help, flag_values)
     define_quiet(flag_values)
+    flags.DEFINE_bool(
+        "explain_plan",
+        False,
+        "Only say how the trials would be trained: lanes or one by one, and why.",
+        flag_values,
+    )
 
 
 def define_quiet(flag_values: flags.FlagValues) -> None:
@@ -40,6 +46,8 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
     names = [item.name for item in dataclasses.fields(SearchConfig)]
     config = SearchConfig(**{name: flag_values[name].value for name in names})
 
-    from tuner_app.cli.session import run_search
+    from tuner_app.cli.session import explain_plan, run_search
 
+    if flag_values["explain_plan"].value:
+        return explain_plan(config)
     return run_search(config, quiet=flag_values.quiet)

@@ -22,6 +22,14 @@ def run_search(config: SearchConfig, quiet: bool) -> int:
     return _run(config, finished=None, quiet=quiet)
 
 
+def explain_plan(config: SearchConfig) -> int:
+    """Says how the trials of a search would be trained. Returns the exit status."""
+    environment.use_backend(config.backend)
+    environment.import_quietly()
+    print(experiment.explain(config))
+    return 0
+
+
 def resume_search(directory: str, quiet: bool) -> int:
     """Goes on with the search in `directory`. Returns the exit status."""
     config, finished = experiment.stored(directory)
@@ -41,6 +49,7 @@ def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) 
     """`finished`: the trials that are over already when a search is resumed, None for a new one."""
     resume = finished is not None
     experiment.check(config, resume=resume)
+    environment.use_backend(config.backend)
     environment.import_quietly()
     from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary

@@ -17,6 +17,7 @@ from tuner_app.experiment import Outcome
 from tuner_app.store import TrialRecord
 
 SHOWN = 10
+BY_FIT = "trained by fit: "  # how the message of a trial that could not be stacked begins
 MODES = {"fit": "one by one", "stacked": "stacked"}
 
 
@@ -61,6 +62,11 @@ def _counts(outcome: Outcome) -> list[str]:
         f"Trials:   {len(completed)} completed, {len(failed)} failed"
         + (f"; trained {trained}" if trained else "")
     ]
+    by_fit = [t.message for t in completed if t.message.startswith(BY_FIT)]
+    for reason, count in Counter(by_fit).most_common():
+        lines.append(f"          {count} {reason}")
+    if outcome.stack:
+        lines.append(f"Stack:    {outcome.stack}")
     for reason, count in Counter(trial.message for trial in failed).most_common():
         lines.append(f"          {count} failed: {reason}")
     return [

@@ -87,15 +87,20 @@ class PopulationTuner(SequentialTuner):
         self.plan = None
         self._fit_args, self._fit_kwargs = fit_args, fit_kwargs
         try:
-            self._refuse_own_training()
-            arguments = stackable(fit_args, fit_kwargs)
-            refuse_inside_an_epoch(arguments.callbacks)
+            arguments = self._stackable(fit_args, fit_kwargs)
         except CannotStack as reason:
             self._run_by_fit(str(reason))
         else:
             search = StackedSearch(self, arguments)
             self.plan = search.plan
             search.run()
+
+    def _stackable(self, fit_args: tuple, fit_kwargs: dict) -> FitArguments:
+        """The arguments as the engine takes them. Raises `CannotStack` with the reason."""
+        self._refuse_own_training()
+        arguments = stackable(fit_args, fit_kwargs)
+        refuse_inside_an_epoch(arguments.callbacks)
+        return arguments
 
     def _refuse_own_training(self) -> None:
         """Raises `CannotStack` where a subclass or the hypermodel trains in a way of its own."""
@@ -160,6 +165,23 @@ class PopulationTuner(SequentialTuner):
         waiting = self.oracle.remaining_trials()
         runs = most if waiting is None else max(1, waiting * self.executions_per_trial)
         return planned(build, arguments, runs, most)
+
+    def explain(self, *fit_args, **fit_kwargs) -> str:
+        """How `search` with these arguments would train, and why, in a sentence."""
+        try:
+            arguments = self._stackable(fit_args, fit_kwargs)
+        except CannotStack as reason:
+            return f"One by one, by fit: {reason}."
+        found = self.plan_for(arguments)
+        return f"Stacked: {found.reason}; at most {found.steps_per_call} steps a call."
+
+    @property
+    def how_stacked(self) -> str:
+        """How the last search was stacked, and why so; "" where nothing was."""
+        if self.plan is None or not self.stacked:
+            return ""
+        used = f"; {self.stack_stats.useful_share:.0%} useful" if self.stack_stats else ""
+        return self.plan.reason + used
 
     # By fit.
 
