@@ -1,10 +1,13 @@
 """The tuner that stacks its trials: what it computes, what it keeps, and what it leaves to fit."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from tuner_app import oracles
+from tuner_app.errors import UserError
 from tuner_app.store import SearchReader
 from tuner_app.tuners import PopulationTuner, SequentialTuner
 
@@ -87,3 +90,42 @@ def test_numbers_depend_on_neither_neighbours_nor_lanes(tuner):
     assert [t.score for t in alone.oracle.get_best_trials(10)] == pytest.approx(
         [t.score for t in together.oracle.get_best_trials(10)], rel=1e-5
     )
+
+
+def test_the_weights_of_the_best_trials_alone_are_kept(tuner):
+    found = search(tuner(plain, trials=6, keep_best=2, lanes=3))
+    folder = Path(found.project_dir)
+    kept = {path.parent.name for path in folder.glob("trial_*/checkpoint.weights.h5")}
+    assert kept == {f"trial_{t.trial_id}" for t in found.oracle.get_best_trials(2)}
+    assert not list(folder.glob("search.lanes*"))  # nothing is open any more
+
+
+def test_the_plan_says_how_and_why(tuner):
+    planned = tuner(plain, trials=6)
+    words = planned.explain(TX, TY, epochs=2)
+    assert words.startswith("Stacked: 6 lanes") and "little to compute" in words
+    words = planned.explain(TX, TY, epochs=2, steps_per_epoch=3)
+    assert words == "One by one, by fit: fit is given steps_per_epoch=3."
+    assert not Path(planned.project_dir).exists()
+
+
+def test_lanes_are_refused_that_are_none():
+    with pytest.raises(UserError, match="lanes"):
+        PopulationTuner(oracles.create("random", "val_loss", 1), build, lanes=0)
+
+
+def test_a_schedules_learning_rate_is_reported(tuner):
+    def scheduled(hp):
+        model = plain(hp)
+        rate = hp.Float("rate", 1e-2, 1e-1)
+        schedule = keras.optimizers.schedules.CosineDecay(rate, decay_steps=12)
+        model.compile(keras.optimizers.SGD(schedule), "mse")
+        return model
+
+    found = search(tuner(scheduled, trials=2), epochs=3)  # 4 steps an epoch
+    for trial_id, epochs in histories(found).items():
+        first = found.oracle.trials[trial_id].hyperparameters.get("rate")
+        for (_, epoch), metrics in epochs.items():
+            share = 4 * (epoch + 1) / 12
+            expected = first * 0.5 * (1 + np.cos(np.pi * share))
+            assert metrics["learning_rate"] == pytest.approx(expected, rel=1e-4, abs=1e-8)
