@@ -72,7 +72,7 @@ def test_piped_output_is_plain_lines_and_a_summary(finished):
     lines = done.stdout.splitlines()
     assert sum(line.startswith("trial ") for line in lines) == 3
     assert "\x1b" not in done.stdout
-    assert "Trials:   3 completed, 0 failed; trained 3 one by one" in lines
+    assert "Trials:   3 completed, 0 failed; trained 3 stacked" in lines
     assert any(line.startswith(("Device:   CPU", "Device:   GPU")) for line in lines)
     assert f"  python -m tuner_app board '{project}'" in "\n".join(lines).replace(
         Path(sys.executable).name, "python"
@@ -132,7 +132,8 @@ def test_same_seed_same_search(finished, in_empty_folder, capsys):
 
 
 def test_interrupted_search_is_resumed_where_it_was(tmp_path, capsys):
-    words = ["search", *SMALL, "--max_trials=4", "--epochs=3", f"--project={tmp_path / 'search'}"]
+    words = ["search", *SMALL, "--max_trials=4", "--epochs=3", "--lanes=1"]
+    words.append(f"--project={tmp_path / 'search'}")
     process = subprocess.Popen(
         [sys.executable, "-c", WITH_CTRL_C, *words],
         cwd=tmp_path,
