@@ -78,8 +78,30 @@ def test_another_execution_begins_another_curve():
     state.begin(1, "val_loss", "min")
     state.start(trial(0))
     for epoch in (0, 1, 0):
-        state.add_epoch(epoch, {"val_loss": float(epoch)})
-    assert state.curve == [0.0]
+        state.add_epoch("0000", epoch, {"val_loss": float(epoch)})
+    assert state.curves == {"0000": [0.0]}
+
+
+@pytest.mark.parametrize(("direction", "leader"), [("max", "0001"), ("min", "0002")])
+def test_of_trials_that_run_at_once_the_best_is_shown(direction, leader):
+    view = LiveProgress(epochs=9, console=Console(file=io.StringIO()))
+    view.search_begun(4, "val_x", direction)
+    for number in (0, 1, 2):
+        view.trial_begun(trial(number))
+
+    def picture() -> str:
+        console = Console(file=io.StringIO(), width=120)
+        console.print(view.view())
+        return console.file.getvalue()
+
+    assert "3 trials, being compiled for their first epoch" in picture()
+    view.epoch_ended("0000", 0, 0, {"val_x": float("nan")})
+    for number, value in [(1, 0.75), (2, 0.5)]:
+        view.epoch_ended(f"{number:04}", 0, 0, {"val_x": value})
+    assert f"best of 3 running  {leader}  epoch 1/9" in picture()
+    view.trial_ended(trial(int(leader), 0.75))
+    assert f"best of 2 running  {leader}" not in picture()
+    view.search_ended({})
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ CURVE_WIDTH = 30
 
 
 class SearchState:
-    """What both views show: how many trials are done, the best one, the curve of the running one.
+    """What both views show: how many trials are done, the best one, the curves of the running ones.
 
     Args:
         finished: Trials that were over before this run, when a search is resumed.
@@ -28,8 +28,8 @@ class SearchState:
         self.earlier = list(finished)
         self.done: list[TrialRecord] = list(self.earlier)
         self.best: TrialRecord | None = None
-        self.running: TrialRecord | None = None
-        self.curve: list[float] = []
+        self.running: dict[str, TrialRecord] = {}
+        self.curves: dict[str, list[float]] = {}  # of the running ones, by trial id
         self.max_trials: int | None = None
         self.objective, self.direction = "", "min"
         self.stack: Any = None  # the engine's `PopulationStats`, once trials are stacked
@@ -42,18 +42,30 @@ class SearchState:
             self._keep_best(trial)
 
     def start(self, trial: TrialRecord) -> None:
-        self.running, self.curve = trial, []
+        self.running[trial.trial_id], self.curves[trial.trial_id] = trial, []
 
-    def add_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def add_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch == 0:
-            self.curve = []  # another execution of the same trial, or its retry
+            self.curves[trial_id] = []  # another execution of the same trial, or its retry
         if self.objective in metrics:
-            self.curve.append(float(metrics[self.objective]))
+            self.curves.setdefault(trial_id, []).append(float(metrics[self.objective]))
 
     def finish(self, trial: TrialRecord) -> None:
         self.done.append(trial)
-        self.running, self.curve = None, []
+        self.running.pop(trial.trial_id, None)
+        self.curves.pop(trial.trial_id, None)
         self._keep_best(trial)
+
+    def leader(self) -> TrialRecord | None:
+        """The running trial with the best value so far; None before any has one."""
+        sign = 1 if self.direction == "max" else -1
+        running = dict(self.running)  # the live view asks in a thread of its own
+        tops = {
+            trial_id: max(sign * value for value in curve if value == value)
+            for trial_id, curve in list(self.curves.items())
+            if trial_id in running and any(value == value for value in curve)
+        }
+        return running[max(tops, key=tops.__getitem__)] if tops else None
 
     def seconds(self) -> float:
         return time.monotonic() - self.began
@@ -123,7 +135,7 @@ class LiveProgress(Observer):
     def epoch_ended(
         self, trial_id: str, execution: int, epoch: int, metrics: Mapping[str, float]
     ) -> None:
-        self._state.add_epoch(epoch, metrics)
+        self._state.add_epoch(trial_id, epoch, metrics)
 
     def stack_reported(self, stats: Any) -> None:
         self._state.stack = stats
@@ -147,17 +159,28 @@ class LiveProgress(Observer):
                 f"{state.best.trial_id}  {state.objective} {state.best.score:.4f}",
                 values(state.best.hyperparameters),
             )
+        if row := self._running():
+            rows.add_row(*row)
         if state.stack is not None:
             rows.add_row(Text("stack", style="cyan"), stack_line(state.stack), self._pace())
-        elif state.running is not None:
-            latest = f" {state.curve[-1]:.4f}" if state.curve else ""
-            rows.add_row(
-                Text("running", style="cyan"),
-                f"{state.running.trial_id}  epoch {len(state.curve)}/{self._epochs}"
-                f"  {sparkline(state.curve)}{latest}",
-                values(state.running.hyperparameters),
-            )
         return Group(self._headline(), rows)
+
+    def _running(self) -> tuple[Text, str, str] | None:
+        """The running trial, or the best of those that run at once; None when none runs."""
+        state = self._state
+        running = list(state.running.values())
+        if not running:
+            return None
+        leader, several = state.leader(), len(running) > 1
+        if several and leader is None:
+            begun = f"{len(running)} trials, being compiled for their first epoch"
+            return Text("running", style="cyan"), begun, ""
+        leader = leader or running[0]
+        curve = state.curves.get(leader.trial_id, [])
+        latest = f" {curve[-1]:.4f}" if curve else ""
+        name = f"best of {len(running)} running" if several else "running"
+        where = f"{leader.trial_id}  epoch {len(curve)}/{self._epochs}  {sparkline(curve)}{latest}"
+        return Text(name, style="cyan"), where, values(leader.hyperparameters)
 
     def _pace(self) -> str:
         done_here = len(self._state.done) - len(self._state.earlier)
