@@ -76,8 +76,8 @@ def test_hyperband_goes_on_from_its_parents_weights_as_by_fit(tmp_path):
         tuner = kind(
             sloped,
             "val_loss",
-            max_epochs=4,
-            factor=2,
+            max_epochs=3,
+            factor=3,
             directory=tmp_path,
             project_name=kind.__name__,
             seed=1,
@@ -92,7 +92,7 @@ def test_hyperband_goes_on_from_its_parents_weights_as_by_fit(tmp_path):
     stacked, by_fit = histories
     assert stacked.keys() == by_fit.keys()
     promoted = [i for i, value in values.items() if "tuner/trial_id" in value]
-    assert len(promoted) >= 3
+    assert len(promoted) >= 1
     for trial_id in by_fit:
         assert stacked[trial_id].keys() == by_fit[trial_id].keys()
         for at, metrics in by_fit[trial_id].items():

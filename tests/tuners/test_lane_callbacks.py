@@ -33,7 +33,7 @@ def build(hp):
 
 def searched(folder, kind, callbacks, epochs=6, project=None, **arguments):
     tuner = kind(
-        oracles.create("random", "val_loss", max_trials=3, seed=2),
+        oracles.create("random", "val_loss", max_trials=2, seed=2),
         build,
         directory=folder,
         project_name=project or kind.__name__,
@@ -54,18 +54,18 @@ def searched(folder, kind, callbacks, epochs=6, project=None, **arguments):
 def history(tuner) -> dict:
     with SearchReader(tuner.project_dir) as reader:
         rows = reader.trials()
-        assert [row.status for row in rows] == ["COMPLETED"] * 3
+        assert [row.status for row in rows] == ["COMPLETED"] * 2
         return {row.trial_id: reader.history(row.trial_id) for row in rows}
 
 
 def assert_equal(stacked, by_fit):
-    assert stacked.stacked == 3, dict(stacked.by_fit)
+    assert stacked.stacked == 2, dict(stacked.by_fit)
     one, two = history(stacked), history(by_fit)
     for trial_id in two:
         assert one[trial_id].keys() == two[trial_id].keys()
         for at, metrics in two[trial_id].items():
             assert one[trial_id][at] == pytest.approx(metrics, rel=1e-4, abs=1e-6)
-    for a, b in zip(stacked.get_best_models(3), by_fit.get_best_models(3), strict=True):
+    for a, b in zip(stacked.get_best_models(2), by_fit.get_best_models(2), strict=True):
         for weight, expected in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_allclose(weight, expected, rtol=1e-3, atol=1e-5)
 
@@ -118,11 +118,11 @@ def test_keras_callbacks_act_on_each_lane_as_in_fit(tmp_path):
             keras.callbacks.ModelCheckpoint(str(folder / "last.keras")),
         ]
 
-    stacked = searched(tmp_path, PopulationTuner, callbacks("stack"), epochs=12)
-    by_fit = searched(tmp_path, SequentialTuner, callbacks("fit"), epochs=12)
+    stacked = searched(tmp_path, PopulationTuner, callbacks("stack"), epochs=8)
+    by_fit = searched(tmp_path, SequentialTuner, callbacks("fit"), epochs=8)
     assert_equal(stacked, by_fit)
     lengths = {len(epochs) for epochs in history(stacked).values()}
-    assert lengths != {12}, "no trial was stopped early, so nothing was shown"
+    assert lengths != {8}, "no trial was stopped early, so nothing was shown"
     for trial_id, epochs in history(stacked).items():
         folder = tmp_path / "files of stack" / trial_id / "execution0"
         with open(folder / "log.csv") as file:
@@ -142,7 +142,7 @@ def test_a_users_callback_acts_on_its_lane_as_in_fit(tmp_path):
     by_fit = searched(tmp_path, SequentialTuner, [schedule, Halves(tmp_path / "fit")])
     assert_equal(stacked, by_fit)
     names = sorted(path.name for path in (tmp_path / "fit").iterdir())
-    assert len(names) == 3
+    assert len(names) == 2
     for name in names:
         np.testing.assert_allclose(
             np.load(tmp_path / "stack" / name), np.load(tmp_path / "fit" / name), rtol=1e-4

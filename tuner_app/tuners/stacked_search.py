@@ -4,21 +4,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 from keras_tuner.src import utils
-from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.oracles import ENDED
-from tuner_app.population import CannotStack, LaneState, Plan, Population, Readout
+from tuner_app.population import CannotStack, Plan, Population, Readout
 from tuner_app.population.vectorize import is_out_of_memory
 from tuner_app.tuners import stack_checkpoint
-from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built
+from tuner_app.tuners.admission import admit, build
+from tuner_app.tuners.fit_arguments import FitArguments
 from tuner_app.tuners.lane_budget import most_open_after_deaths
-from tuner_app.tuners.lane_callbacks import LaneCallbacks
-from tuner_app.tuners.lane_model import LaneModel
 from tuner_app.tuners.sequential import LONGEST_WAIT
 from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
+from tuner_app.tuners.tail import Tail
 from tuner_app.tuners.weights_file import WeightsFile
 
 
@@ -57,6 +55,7 @@ class StackedSearch:
             shuffle=arguments.shuffle,
             at_point=any(isinstance(c, EvaluateAtPoint) for c in arguments.callbacks),
         )
+        self.tail, self.ending = Tail(self.population), False
         self.steps = -(-self.population.train.size // arguments.batch_size)
         slots = max(1, self.population.lanes // self.tuner.executions_per_trial)
         self.free_slots = list(range(slots))
@@ -68,6 +67,7 @@ class StackedSearch:
             self._fill()
             if self.runs:
                 wait = 0.0
+                self._compact_if_it_pays()
                 self._epoch()
                 self._save_if_due()
             elif not self.free_slots:
@@ -76,6 +76,14 @@ class StackedSearch:
                 time.sleep(wait)
                 wait = min(LONGEST_WAIT, 2 * wait + 0.01)
         stack_checkpoint.delete(self.tuner.project_dir)
+
+    def _compact_if_it_pays(self) -> None:
+        if not self.ending:
+            return
+        lanes = [self.population.lane(key) for key in self.runs]
+        epochs_left = max(lane.epochs - lane.epoch for lane in lanes)
+        if self.tail.pays(len(lanes), self.population.stats.lanes, epochs_left):
+            self.population.compact()
 
     # Opening.
 
@@ -92,6 +100,7 @@ class StackedSearch:
                 self._begin(trial, slot)
             elif self.tuner._exhausted:
                 self.free_slots.pop(0)  # its last answer
+                self.ending = True
             else:
                 return
 
@@ -100,81 +109,13 @@ class StackedSearch:
         stacked = StackedTrial(trial, slot, self.tuner.oracle.objective)
         self.open[stacked.trial_id] = stacked
         try:
-            self._admit(stacked, self.saved.pop(stacked.trial_id, None))
+            admit(self, stacked, self.saved.pop(stacked.trial_id, None))
         except Exception as error:
             self._give_up(stacked, error)
         else:
             stacked.seconds += time.monotonic() - began
             if stacked.done:  # its runs were over before the process died
                 self._close(stacked)
-
-    def _admit(self, stacked: StackedTrial, saved: dict | None) -> None:
-        """Gives each execution a lane, where the checkpoint left it or at its beginning."""
-        tuner = self.tuner
-        seeds = [tuner.seed_of(stacked.trial_id, i) for i in range(tuner.executions_per_trial)]
-        if saved is not None and [run["seed"] for run in saved["runs"]] != seeds:
-            saved = None  # of a run that failed
-        if saved is not None:
-            stacked.go_on_from(saved)
-        for execution, seed in enumerate(seeds):
-            run = Run((stacked.trial_id, execution), seed)
-            stacked.runs.append(run)
-            self._admit_run(stacked, run, None if saved is None else saved["runs"][execution])
-        tuner.store.report_epochs(
-            (*run.key, run.first_epoch + i, metrics, None)
-            for run in stacked.runs
-            for i, metrics in enumerate(run.reported)
-        )
-
-    def _admit_run(self, stacked: StackedTrial, run: Run, saved: dict | None) -> None:
-        planned = self.tuner._with_planned_epochs(
-            stacked.trial,
-            {"epochs": self.arguments.epochs, "initial_epoch": self.arguments.initial_epoch},
-        )
-        run.first_epoch, epochs = planned["initial_epoch"], planned["epochs"]
-        if saved is not None:
-            run.go_on_from(saved)
-        seen: list[keras.Model] = []  # those built while the run is admitted
-
-        def build() -> keras.Model:
-            model = self._build(stacked, run.key[1])
-            if run.key not in self.runs:
-                seen.append(model)
-            return model
-
-        if run.done:
-            return
-        state = saved and LaneState(saved["lane"], run.seed, epochs, run.epoch)
-        self.population.admit(run.key, build, seed=run.seed, epochs=epochs, state=state)
-        lane, model = self.population.lane(run.key), seen.pop()
-        seen.clear()
-        self.runs[run.key] = run
-        lane.epoch = run.epoch
-        run.watch(model.optimizer)
-        run.callbacks = self._callbacks(stacked, run, model, epochs)
-        if run.callbacks is not None:
-            run.callbacks.train_begin(saved and saved["callbacks"])
-
-    def _build(self, stacked: StackedTrial, execution: int) -> keras.Model:
-        model = self.tuner.build_for_stack(stacked.trial, execution)
-        return compiled_and_built(model, self.arguments)
-
-    def _callbacks(self, stacked, run, model, epochs) -> LaneCallbacks | None:
-        tuner, execution = self.tuner, run.key[1]
-        callbacks = tuner._deepcopy_callbacks(self.arguments.callbacks)
-        tuner._configure_tensorboard_dir(callbacks, stacked.trial, execution)
-        if tuner.has_epoch_hooks:
-            callbacks.append(tuner_utils.TunerCallback(tuner, stacked.trial))
-        if not callbacks:
-            return None
-        lane_model = LaneModel(
-            self.population.lane(run.key),
-            type(model),
-            model.optimizer,
-            build=lambda: self._build(stacked, execution),
-            iterations=lambda: run.iterations(self.steps),
-        )
-        return LaneCallbacks(callbacks, lane_model, epochs, self.steps)
 
     # An epoch.
 
@@ -187,7 +128,9 @@ class StackedSearch:
         except Exception as error:
             self._after_failed_epoch(error)
             return
-        share = (time.monotonic() - began) / max(1, len(reports))
+        seconds = time.monotonic() - began
+        self.tail.took(seconds)
+        share = seconds / max(1, len(reports))
         for key, reason in self.population.take_rejected().items():
             if key in self.runs:
                 self._give_up(self.open[key[0]], CannotStack(reason))
@@ -287,7 +230,7 @@ class StackedSearch:
         """What writes the weights of models like the trial's, and Keras's note of their shapes."""
         name = tuple(map(id, stacked.structure))  # none: its runs were over before the process died
         if not name or name not in self.files:
-            model = self._build(stacked, execution=0)
+            model = build(self, stacked, execution=0)
             made = WeightsFile(model), model.get_build_config()
             if not name:
                 return made

@@ -1,0 +1,46 @@
+"""The tail of a search: lanes that are not given another trial, and when to drop them."""
+
+from tuner_app.population import Population
+
+
+class Tail:
+    """Weighs the time of idle lanes against that of compiling a smaller stack.
+
+    Both are measured as the search goes: an epoch in which nothing was compiled takes `seconds`,
+    one in which something was takes so much more.
+
+    >>> class Stack:
+    ...     class stats:
+    ...         traces = 1
+    >>> tail = Tail(Stack)
+    >>> tail.took(5.0), tail.took(1.0)  # 4 seconds to compile
+    (None, None)
+    >>> tail.pays(useful_lanes=10, lanes=100, epochs_left=5)
+    False
+    >>> tail.pays(useful_lanes=10, lanes=100, epochs_left=50)
+    True
+    """
+
+    def __init__(self, population: Population):
+        self._population = population
+        self._traces = 0
+        self._compiling, self._seconds = 0.0, 0.0  # with an epoch, and the epoch alone
+
+    def took(self, seconds: float) -> None:
+        """An epoch of the population is over."""
+        traces = self._population.stats.traces
+        if traces != self._traces:
+            self._traces, self._compiling = traces, seconds
+        else:
+            self._seconds = seconds
+
+    def pays(self, useful_lanes: int, lanes: int, epochs_left: int) -> bool:
+        """Whether dropping the idle lanes saves clearly more than it costs.
+
+        Args:
+            epochs_left: The most that a trial under way may still train.
+        """
+        if not self._seconds or useful_lanes >= lanes:
+            return False
+        saved = epochs_left * self._seconds * (1 - useful_lanes / lanes)
+        return saved > 2 * max(0.0, self._compiling - self._seconds)
