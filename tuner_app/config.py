@@ -163,6 +163,8 @@ def _optimizer_names(names: Any) -> tuple[str, ...]:
     known = catalogue.names("optimizers")
     if isinstance(names, str):
         names = names.split(",")
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"optimizers is {names!r}, expected names, such as ['adam', 'nesterov'].")
     names = tuple(dict.fromkeys(names))
     if not names:
         raise UserError(

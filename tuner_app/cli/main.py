@@ -1,10 +1,12 @@
 """From the words on the command line to a command and an exit status.
 
-0: done. 1: no trial completed. 2: bad input, said in one line. 130: interrupted, can be resumed.
+0: done. 1: no trial completed. 2: bad input, said in one line, or a file that the system refuses.
+130: interrupted, can be resumed.
 """
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from absl import flags
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    warnings.formatwarning = _one_line
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -46,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # flushes what is left, so what is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a name too long, a full disk, a folder that may not be read
+        print(f"tuner-app: {error.strerror}: {str(error.filename)[:200]}", file=sys.stderr)
+        return 2
+
+
+def _one_line(message, category, *place) -> str:
+    """A warning as a person reads it, without the line of code that gave it."""
+    return f"tuner-app: {' '.join(str(message).split())}\n"
 
 
 def _dispatch(words: list[str]) -> int:

@@ -9,6 +9,7 @@ from absl import flags
 from tuner_app.errors import UserError
 
 HELP_WIDTH = 88
+LONGEST_FLAG = 100  # characters
 
 
 class WholeNumber(flags.ArgumentParser):
@@ -97,4 +98,6 @@ def _with_underscores(word: str) -> str:
     if not word.startswith("--"):
         return word
     name, equals, value = word[2:].partition("=")
+    if len(name) > LONGEST_FLAG:  # absl would look for similar names until Python's stack is full
+        raise UserError(f"Got a flag of {len(name)} characters, --{name[:20]}..., which none has.")
     return f"--{name.replace('-', '_')}{equals}{value}"

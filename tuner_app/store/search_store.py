@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner_app.errors import UserError
-from tuner_app.store import schema, trial_files, trial_row
+from tuner_app.store import schema, trial_files, trial_row, whole_file
 from tuner_app.store.json_text import from_text, to_text
 from tuner_app.store.lock import DirectoryLock
 from tuner_app.store.project_directory import refuse_foreign
@@ -113,7 +113,7 @@ class SearchStore(SearchReader):
         finally:
             self._depth -= 1
         for path, text in files:
-            trial_files.write_whole(path, text)
+            whole_file.write(path, text)
 
     def _execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         try:

@@ -2,37 +2,22 @@
 
 `trial_<id>/trial.json` is KerasTuner's own form of a trial, which `Trial.load` reads, with what it
 lacks under "tuner_app": the epochs, the cost, and the oracle's state when the trial was written.
-`search.json` has the facts. Both are written beside and renamed, so each is always whole.
+`search.json` has the facts. Both are always whole (see `whole_file`).
 """
 
 import json
-import os
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tuner_app.store import trial_row
-from tuner_app.store.json_text import exportable, from_text, to_text
+from tuner_app.store import trial_row, whole_file
+from tuner_app.store.json_text import exportable, to_text
 from tuner_app.store.schema import SEARCH_FILE
 from tuner_app.store.trial_row import TrialRow
 
 TRIAL_FILE = "trial.json"
 _KEPT = "number digest ended failures note blame mode epochs seconds".split()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that `_loaded` finds the old text or the new, never a part, whenever the
-    process is killed.
-
-    The old file is deleted before the new one takes its name: renaming over it makes ext4 write to
-    the disk at once, which took 1.2 ms a file, more than all the rest of a trial's bookkeeping.
-    """
-    path.parent.mkdir(exist_ok=True)
-    whole = _beside(path)
-    whole.write_text(text)
-    path.unlink(missing_ok=True)
-    os.rename(whole, path)
 
 
 def trial_text(
@@ -60,11 +45,10 @@ def adopt(connection: sqlite3.Connection, directory: Path) -> list[str]:
     That is nothing but for a database that was lost, or whose log was cut: then trials that are not
     in it, and the ends of trials that it believes to be running.
     """
-    _adopt_facts(connection, directory / SEARCH_FILE)
     known = dict(connection.execute("SELECT trial_id, status FROM trials"))
-    open_trials = {i for i, status in known.items() if status not in ("COMPLETED", "FAILED")}
+    _adopt_facts(connection, directory / SEARCH_FILE)
     adopted = []
-    for trial_id, file in _trial_files(directory, known.keys() - open_trials):
+    for trial_id, file in _trial_files(directory, known):
         ended = file["status"] in ("COMPLETED", "FAILED")
         if trial_id not in known or ended:
             adopted.append(file)
@@ -81,18 +65,30 @@ def adopt(connection: sqlite3.Connection, directory: Path) -> list[str]:
 
 
 def _adopt_facts(connection: sqlite3.Connection, path: Path) -> None:
-    for name, value in (_loaded(path) or {}).items():
+    needed = connection.execute("SELECT COUNT(*) FROM facts").fetchone()[0] == 0
+    for name, value in (_read(path, needed) or {}).items():
         connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, to_text(value)))
 
 
-def _trial_files(directory: Path, settled: set[str]) -> Iterator[tuple[str, dict]]:
+def _trial_files(directory: Path, known: dict[str, str]) -> Iterator[tuple[str, dict]]:
+    """The files of trials that the database does not have, or believes to be running."""
     for folder in directory.glob("trial_*"):
         trial_id = folder.name.removeprefix("trial_")
-        if trial_id in settled:
+        if known.get(trial_id) in ("COMPLETED", "FAILED"):
             continue
-        file = _loaded(folder / TRIAL_FILE)
-        if file is not None and "tuner_app" in file and file.get("trial_id") == trial_id:
+        file = _read(folder / TRIAL_FILE, needed=trial_id not in known)
+        if file is not None and file["trial_id"] == trial_id:
             yield trial_id, file
+
+
+def _read(path: Path, needed: bool) -> dict | None:
+    """A file's content; None, with a warning where it is needed, if it is not as it was written."""
+    try:
+        return whole_file.read(path)
+    except ValueError as error:
+        if needed:
+            warnings.warn(f"{path} is left out: {error}.", RuntimeWarning, stacklevel=2)
+        return None
 
 
 def _adopt_trial(connection: sqlite3.Connection, file: dict) -> None:
@@ -138,17 +134,3 @@ def _adopt_trial(connection: sqlite3.Connection, file: dict) -> None:
             for metric, value in metrics.items()
         ],
     )
-
-
-def _loaded(path: Path) -> Any:
-    """A JSON file's value; None where there is none or it can't be read."""
-    for candidate in (path, _beside(path)):
-        try:
-            return from_text(candidate.read_text())
-        except (OSError, ValueError):
-            continue
-    return None
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.new")
