@@ -20,7 +20,9 @@ def test_rubbish_is_taken_or_refused_in_a_sentence(kind):
     assert not found, found[0]
 
 
-@pytest.mark.parametrize("words", [["resume", "a" * 5000], ["search", "--" + "a" * 5000]])
+@pytest.mark.parametrize(
+    "words", [["resume", "a" * 5000], ["search", "--" + "a" * 5000], ["results", "\0"]]
+)
 def test_names_that_no_file_or_flag_can_have(words):
     fuzz.run(words)
 

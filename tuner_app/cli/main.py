@@ -60,6 +60,8 @@ def _one_line(message, category, *place) -> str:
 
 
 def _dispatch(words: list[str]) -> int:
+    if any("\0" in word for word in words):
+        raise UserError("Got a word with a null character, which no name of a file can have.")
     if not words or words[0] in HELP:
         print(_overview())
         return 0
