@@ -27,6 +27,11 @@ def test_names_that_no_file_or_flag_can_have(words):
     fuzz.run(words)
 
 
+def test_a_file_of_flags_that_is_no_text(tmp_path):
+    (tmp_path / "flags").write_bytes(b"--project=\xff\xfe")
+    fuzz.run(["search", f"--flagfile={tmp_path / 'flags'}"])
+
+
 def test_a_failure_is_reported_with_the_number_that_repeats_it(monkeypatch):
     def broken(rng, folder):
         if rng.random() < 0.5:

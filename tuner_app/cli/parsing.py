@@ -43,7 +43,10 @@ def parse(command: ModuleType, words: list[str]) -> tuple[flags.FlagValues, list
     """
     flag_values = flags.FlagValues()
     command.define_flags(flag_values)
-    positional = flag_values(["tuner-app", *map(_with_underscores, words)])[1:]
+    try:
+        positional = flag_values(["tuner-app", *map(_with_underscores, words)])[1:]
+    except UnicodeError:
+        raise UserError("Got a --flagfile that is not text. Expected one flag a line.") from None
     wanted = [word for word in command.USAGE.split() if word.isupper()]
     if len(positional) != len(wanted):
         expected = " ".join(wanted) or "flags only"
