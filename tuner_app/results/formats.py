@@ -5,11 +5,10 @@ import io
 import json
 import math
 import shutil
+import textwrap
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 
 from tuner_app.results.search_results import SearchResults
 from tuner_app.store.json_text import exportable
@@ -70,31 +69,43 @@ def as_table(results: SearchResults, width: int | None = None) -> str:
     """A table of plain text, best trial first.
 
     Args:
-        width: Its width in characters; None: the terminal's.
+        width: Its width in characters; None: the terminal's. What does not fit in the last column
+            goes on in the next line.
     """
-    table = Table(box=None, pad_edge=False, header_style="")
-    for name in ("rank", "trial", "status"):
-        table.add_column(name, no_wrap=True)
-    for name in (results.objective, "epochs", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("hyperparameters", overflow="fold")
+    head = ("rank", "trial", "status", results.objective, "epochs", "seconds", "hyperparameters")
+    rows = [head]
     for rank, trial in zip(results.ranks(), results.trials, strict=True):
         values = " ".join(f"{k}={_short(v)}" for k, v in trial.hyperparameters.items())
-        notes = f"{values}\n{trial.message}".strip() if trial.message else values
-        cells = [
-            "" if rank is None else str(rank),
-            trial.trial_id,
-            trial.status,
-            "" if trial.score is None else f"{trial.score:.4f}",
-            str(trial.epochs),
-            f"{trial.seconds:.1f}",
-            notes,
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
+        rows.append(
+            (
+                "" if rank is None else str(rank),
+                trial.trial_id,
+                trial.status,
+                "" if trial.score is None else f"{trial.score:.4f}",
+                str(trial.epochs),
+                f"{trial.seconds:.1f}",
+                f"{values}\n{trial.message}".strip() if trial.message else values,
+            )
+        )
     columns = width or max(_LEAST_WIDTH, shutil.get_terminal_size((_LEAST_WIDTH, 24)).columns)
-    text = io.StringIO()
-    Console(file=text, width=columns, color_system=None, force_terminal=False).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(head) - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    lines = []
+    for *cells, last in rows:
+        padded = [_padded(cell, widths[i], right=i > 2) for i, cell in enumerate(cells)]
+        wrapped = [
+            part
+            for paragraph in last.split("\n")
+            for part in textwrap.wrap(paragraph, max(20, columns - indent)) or [""]
+        ]
+        lines.append("  ".join([*padded, wrapped[0]]).rstrip())
+        lines += [" " * indent + part for part in wrapped[1:]]
+    return "\n".join(lines) + "\n"
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
 
 
 def _short(value: Any) -> str:
