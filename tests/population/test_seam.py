@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras.src import backend
 from scipy import stats
 
-from tuner_app.population.seam import seam, table
+from tuner_app.population.seam import pooling, seam, table
 
 RNG = np.random.default_rng(0)
 N = 100_000
@@ -54,6 +54,36 @@ def test_convolutions(spatial, padding):
             assert_equal_to_original(nn, "depthwise_conv", x, depthwise, **how)
             pointwise = real(*(1,) * n, 8, 5)
             assert_equal_to_original(nn, "separable_conv", x, depthwise, pointwise, **how)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_max_pooling_and_its_gradient(padding):
+    pool = backend.nn.max_pool
+    for spatial, size, strides in (
+        ((9,), 3, None),
+        ((8, 6), 2, None),  # windows that tile the image
+        ((8, 7), (2, 3), (2, 2)),
+        ((7, 9), 3, 1),
+    ):
+        # Whole numbers, so that many are equal: the first of them takes the gradient.
+        x = tf.constant(RNG.integers(-2, 2, (2, *spatial, 3)).astype("float32"))
+        how = {"strides": strides, "padding": padding, "data_format": "channels_last"}
+        assert_equal_to_original(backend.nn, "max_pool", x, size, tolerance=0, **how)
+        weights = real(*pool(x, size, **how).shape)
+        gradients = []
+        for function in (pool, pooling.max_pool):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = tf.reduce_sum(function(x, size, **how) * weights)
+            gradients.append(tape.gradient(total, x))
+        np.testing.assert_allclose(*gradients, rtol=1e-6, atol=1e-6)
+
+
+def test_max_pooling_keeps_a_nan_and_infinity():
+    x = np.zeros((1, 4, 4, 1), "float32")
+    x[0, 0, 0], x[0, 3, 1], x[0, 0, 3], x[0, 2:, 2:] = np.nan, np.nan, np.inf, -np.inf
+    got = np.asarray(pooling.max_pool(x, 2, data_format="channels_last"))
+    np.testing.assert_array_equal(got[0, :, :, 0], [[np.nan, np.inf], [np.nan, -np.inf]])
 
 
 def test_transposed_convolution_with_output_padding():

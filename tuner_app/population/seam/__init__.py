@@ -11,7 +11,7 @@ import contextlib
 import keras
 
 from tuner_app.population.lane_scalar import LaneMath
-from tuner_app.population.seam import convolution, crop
+from tuner_app.population.seam import convolution, crop, pooling
 
 RANDOM = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
 CONVOLUTION = "conv depthwise_conv separable_conv conv_transpose".split()
@@ -57,8 +57,12 @@ def _jax():
     from keras.src.backend.jax import nn
 
     # Elsewhere than on the CPU the backend's own grouped convolutions are the faster ones.
-    names = CONVOLUTION if jax.default_backend() == "cpu" else []
-    return [_crop(), *((nn, name, getattr(convolution, name)) for name in names)]
+    return [_crop(), *(_windows(nn) if jax.default_backend() == "cpu" else [])]
+
+
+def _windows(nn):
+    convolutions = [(nn, name, getattr(convolution, name)) for name in CONVOLUTION]
+    return [*convolutions, (nn, "max_pool", pooling.max_pool)]
 
 
 def _crop():
@@ -83,7 +87,7 @@ def _tensorflow_rest():
     from tuner_app.population.seam import condition, image, numeric, recurrence
 
     return [
-        *((nn, name, getattr(convolution, name)) for name in CONVOLUTION),
+        *_windows(nn),
         *((original_image, name, getattr(image, name)) for name in IMAGE),
         (tf.image, "resize", image.resize_as_products(tf.image.resize)),
         (core, "cond", condition.cond),

@@ -6,63 +6,19 @@ tap at a time, as slices). Each function has the signature of the one it replace
 `keras.src.backend.<backend>.nn`; channels come last inside.
 """
 
-import itertools
 import math
 
 from keras import ops
-from keras.backend import image_data_format
 from keras.src.backend.common.backend_utils import compute_conv_transpose_output_shape
 
-
-def _each(value, n) -> list[int]:
-    return [int(value)] * n if isinstance(value, int) else [int(v) for v in value]
-
-
-def _on_channels_last(function, inputs, data_format):
-    """`function(x)` on channels-last data, whatever `data_format` says."""
-    inputs = ops.convert_to_tensor(inputs)
-    n = len(inputs.shape)
-    if (data_format or image_data_format()) == "channels_last":
-        return function(inputs)
-    outputs = function(ops.transpose(inputs, (0, *range(2, n), 1)))
-    return ops.transpose(outputs, (0, n - 1, *range(1, n - 1)))
-
-
-def _padded(x, kernel, strides, padding, dilation):
-    """x padded as TensorFlow does for "same" or "valid", and the output's spatial shape."""
-    size = x.shape[1:-1]
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if padding == "valid":
-        out = [(n - r) // s + 1 for n, r, s in zip(size, reach, strides, strict=True)]
-        if min(out) < 1:
-            raise ValueError(f"a kernel that reaches {reach} does not fit into {tuple(size)}")
-        return x, out
-    out = [math.ceil(n / s) for n, s in zip(size, strides, strict=True)]
-    pads = [[0, 0]]
-    for n, o, r, s in zip(size, out, reach, strides, strict=True):
-        total = max((o - 1) * s + r - n, 0)
-        pads.append([total // 2, total - total // 2])
-    return ops.pad(x, [*pads, [0, 0]]), out
-
-
-def _taps(x, kernel, strides, padding, dilation):
-    """For each kernel position, in row-major order, the inputs that it multiplies."""
-    x, out = _padded(x, kernel, strides, padding, dilation)
-    taps = []
-    for position in itertools.product(*(range(k) for k in kernel)):
-        spans = [
-            slice(p * d, p * d + (o - 1) * s + 1, s)
-            for p, d, o, s in zip(position, dilation, out, strides, strict=True)
-        ]
-        taps.append(x[(slice(None), *spans, slice(None))])
-    return taps, out
+from tuner_app.population.seam import windows
 
 
 def _convolve(inputs, kernel, strides=1, padding="valid", dilation_rate=1):
     size, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
     n = len(size)
-    strides, dilation = _each(strides, n), _each(dilation_rate or 1, n)
-    taps, out = _taps(inputs, size, strides, padding.lower(), dilation)
+    strides, dilation = windows.each(strides, n), windows.each(dilation_rate or 1, n)
+    taps, out = windows.taps(inputs, size, strides, padding.lower(), dilation)
     groups = inputs.shape[-1] // channels
     batch = inputs.shape[0]
     rows = batch * math.prod(out)
@@ -83,8 +39,8 @@ def _convolve(inputs, kernel, strides=1, padding="valid", dilation_rate=1):
 def _depthwise(inputs, kernel, strides=1, padding="valid", dilation_rate=1):
     size, (channels, multiplier) = kernel.shape[:-2], kernel.shape[-2:]
     n = len(size)
-    strides, dilation = _each(strides, n), _each(dilation_rate or 1, n)
-    taps, out = _taps(inputs, size, strides, padding.lower(), dilation)
+    strides, dilation = windows.each(strides, n), windows.each(dilation_rate or 1, n)
+    taps, out = windows.taps(inputs, size, strides, padding.lower(), dilation)
     flat = ops.reshape(kernel, (len(taps), channels, multiplier))
     outputs = sum(ops.expand_dims(tap, -1) * flat[i] for i, tap in enumerate(taps))
     return ops.reshape(outputs, (inputs.shape[0], *out, channels * multiplier))
@@ -94,7 +50,7 @@ def _transposed(inputs, kernel, strides=1, padding="valid", output_padding=None,
     """Zeros between the inputs, then a convolution with the kernel turned around."""
     size, filters = kernel.shape[:-2], kernel.shape[-2]
     n = len(size)
-    strides, dilation = _each(strides, n), _each(dilation_rate or 1, n)
+    strides, dilation = windows.each(strides, n), windows.each(dilation_rate or 1, n)
     target = compute_conv_transpose_output_shape(
         inputs.shape, size, filters, strides, padding, output_padding, "channels_last", dilation
     )[1:-1]
@@ -136,13 +92,13 @@ def _fitted(full, inputs, target, size, strides, dilation, padding):
 
 
 def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    return _on_channels_last(
+    return windows.on_channels_last(
         lambda x: _convolve(x, kernel, strides, padding, dilation_rate), inputs, data_format
     )
 
 
 def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    return _on_channels_last(
+    return windows.on_channels_last(
         lambda x: _depthwise(x, kernel, strides, padding, dilation_rate), inputs, data_format
     )
 
@@ -160,7 +116,7 @@ def separable_conv(
         x = _depthwise(x, depthwise_kernel, strides, padding, dilation_rate)
         return _convolve(x, pointwise_kernel)
 
-    return _on_channels_last(both, inputs, data_format)
+    return windows.on_channels_last(both, inputs, data_format)
 
 
 def conv_transpose(
@@ -172,7 +128,7 @@ def conv_transpose(
     data_format=None,
     dilation_rate=1,
 ):
-    return _on_channels_last(
+    return windows.on_channels_last(
         lambda x: _transposed(x, kernel, strides, padding, output_padding, dilation_rate),
         inputs,
         data_format,
