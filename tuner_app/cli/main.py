@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tuner_app.cli import board, export, listing, results, resume, search
+from tuner_app.cli import board, export, listing, report, results, resume, search
 from tuner_app.cli.parsing import command_help, parse
 from tuner_app.errors import UserError, unknown
 
@@ -19,6 +19,7 @@ COMMANDS = {
     "search": search,
     "resume": resume,
     "results": results,
+    "report": report,
     "board": board,
     "export": export,
     "list": listing,

@@ -1,0 +1,204 @@
+"""The report: the same content in three forms, escaped, offline, and drawn by a real browser."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tuner_app import results
+from tuner_app.cli.main import main
+from tuner_app.errors import UserError
+from tuner_app.results import report
+from tuner_app.results.report.domains import domains
+from tuner_app.results.report.edges import edge_check
+from tuner_app.store import SearchStore
+
+VOID = {"meta", "link", "br", "img", "input"}
+
+
+class Page(HTMLParser):
+    """A page's elements, each closed in order, and what its addresses and scripts hold."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.addresses, self.islands, self.tags, self.said = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attributes if k in ("src", "href", "action", "data")]
+        assert not [k for k, _ in attributes if k.startswith("on")]
+        if tag not in VOID:
+            self.open.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, text):
+        if not self.open:
+            return
+        tag, attributes = self.open[-1]
+        if attributes.get("id") == "data":
+            self.islands.append(text)
+        elif tag not in ("script", "style"):
+            self.said.append(text)
+
+
+@pytest.fixture(scope="session")
+def document(searched):
+    return report.collect(searched, with_mistakes=False)
+
+
+@pytest.fixture(scope="session")
+def page(document):
+    return report.as_html(document)
+
+
+def test_the_answer_is_the_best_trials(document, searched):
+    found = results.read(searched)
+    assert document["best"]["trial_id"] == found.best.trial_id
+    assert document["best"]["score"] == found.best.score
+    assert [t["trial_id"] for t in document["trials"]] == [t.trial_id for t in found.trials]
+    assert [t["rank"] for t in document["trials"]] == found.ranks()
+    assert document["cost"] | {"wall": 0} == {
+        "trials": 60,
+        "completed": 54,
+        "failed": 6,
+        "pruned": 0,
+        "modes": {"fit": 54},
+        "epochs": 180,
+        "trial_seconds": 30.0,
+        "wall": 0,
+        "at_once": 1,
+        "sessions": 1,
+    }
+    assert document["command"] == ("tuner-app search --dataset=digits --space=mlp --max_trials=60")
+
+
+def test_importance_finds_what_the_score_follows(document):
+    groups = {group["condition"]: group["shares"] for group in document["importance"]["groups"]}
+    assert set(groups) == {"", "optimizer is adam", "optimizer is sgd"}
+    assert "adam_rate" not in groups[""]
+    for shares in groups.values():
+        assert sum(shares.values()) == pytest.approx(1)
+    for name in ("adam", "sgd"):
+        shares = groups[f"optimizer is {name}"]
+        assert max(shares, key=shares.get) == f"{name}_rate" and shares[f"{name}_rate"] > 0.7
+
+
+def test_the_page_stands_alone_and_closes_what_it_opens(page, document):
+    read = Page(page)
+    assert read.open == []
+    assert all(address.startswith("data:") for address in read.addresses)
+    outside = page.replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|@import|url\(", outside)
+    assert "default-src 'none'" in page
+    assert json.loads("".join(read.islands)) == document
+    # What looks like markup in names, values and messages is text, here and in the island.
+    assert "img" not in read.tags and "alert(1)>" in "".join(read.said)
+    assert page.count("</script>") == 2
+
+
+def test_the_page_draws_every_chart_in_a_browser(page, tmp_path):
+    """Where there is a browser; where there is none, what it runs is still complete and balanced:
+    every chart's function is there for a place in the page."""
+    names = re.findall(r'<section id="(\w+)" hidden>', page)
+    script = page.split("<script>")[1]
+    assert len(names) == 8 and all(f"function {name}(place" in script for name in names)
+    for opening, closing in ("()", "[]", "{}"):
+        code = re.sub(r"//.*|/\(\?.*|\"[^\"\n]*\"", "", script)
+        assert code.count(opening) == code.count(closing)
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    if browser is None:
+        return
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as profile:
+        done = subprocess.run(
+            [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+                *("--enable-logging=stderr", f"--user-data-dir={profile}", "--window-size=390,800"),
+                (tmp_path / "report.html").as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert "CONSOLE" not in done.stderr, done.stderr  # no error, no warning, nothing refused
+    shown = re.findall(r'<section id="(\w+)"(?! hidden)', done.stdout)
+    assert set(names) - set(shown) == {"mistakes"}  # which was left out of this report
+    assert done.stdout.count("<svg") > 10 and done.stdout.count("<circle") > 54
+    assert "<img" not in done.stdout.split("<main>")[1].split('<script type="application/json"')[0]
+
+
+def test_markdown_has_the_answer_and_no_markup(document):
+    text = report.as_markdown(document)
+    assert text.startswith("# mlp on digits\n")
+    assert f"Trial {document['best']['trial_id']} is the best of 54" in text
+    assert "<img" not in text and "| adam\\_rate | high edge" in text
+    columns = [line.count("|") - line.count("\\|") for line in text.splitlines() if line[:1] == "|"]
+    assert min(columns) >= 3
+
+
+def test_edges(document):
+    found = {edge["name"]: edge["edge"] for edge in document["edges"]}
+    assert found == {"adam_rate": "high", "sgd_rate": "high", "dropout": None}
+    rate = [{"name": "rate", "kind": "float", "low": 1e-4, "high": 1.0, "scale": "log"}]
+    inner = edge_check(rate, [{"rate": 0.01}, {"rate": 1.0}, {"rate": 1.0}])
+    assert inner[0]["edge"] is None  # the best one is inside
+    lowest = edge_check(rate, [{"rate": 1.2e-4}, {"rate": 1e-4}, {"rate": 0.5}])
+    assert lowest[0]["edge"] == "low" and "1e-05" in lowest[0]["advice"]
+    assert edge_check(rate, [{"rate": 1.0}]) == []  # too few to tell
+
+
+def test_a_name_in_two_scopes_is_described_once():
+    def rate(low, high, optimizer):
+        condition = {"class_name": "Parent", "config": {"name": "optimizer", "values": [optimizer]}}
+        config = {"name": "rate", "min_value": low, "max_value": high, "conditions": [condition]}
+        return {"class_name": "Float", "config": config | {"sampling": "log"}}
+
+    found = domains([rate(0.1, 1.0, "adam"), rate(0.01, 0.5, "sgd")])
+    assert len(found) == 1
+    assert (found[0]["low"], found[0]["high"], found[0]["conditions"]) == (0.01, 1.0, [])
+
+
+def test_a_search_without_a_result_has_a_report_too(tmp_path):
+    with SearchStore(tmp_path) as store:
+        store.set_fact("objective", {"name": "loss", "direction": "min"})
+    empty = report.collect(tmp_path)
+    assert empty["best"] is None and empty["trials"] == []
+    assert "no answer yet" in report.as_html(empty) and "no answer yet" in report.as_markdown(empty)
+    with pytest.raises(UserError, match="nothing there"):
+        report.collect(tmp_path / "none")
+
+
+def test_from_the_command_line(searched, tmp_path, capsys):
+    out = tmp_path / "mine.json"
+    assert main(["report", str(searched), "--format=json", f"--output={out}", "--nomistakes"]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert json.loads(out.read_text())["best"]["rank"] == 1
+    assert main(["report", str(searched), "--format=md", "--output=-", "--nomistakes"]) == 0
+    assert capsys.readouterr().out.startswith("# mlp on digits")
+    assert main(["report", str(searched), "--nomistakes"]) == 0
+    assert (searched / "report.html").stat().st_size < 500_000
+    assert main(["report", str(searched), "--nomistakes", f"--output={tmp_path}/no/where"]) == 2
+    assert "no/where" in capsys.readouterr().err
+
+
+def test_no_tensorflow_is_needed(searched):
+    script = (
+        "import sys; from tuner_app.results import report; "
+        f"report.as_html(report.collect({str(searched)!r}, with_mistakes=False)); "
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'matplotlib')))"
+    )
+    root = Path(report.__file__).parents[3]
+    subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(root)}, check=True
+    )
