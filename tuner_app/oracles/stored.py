@@ -6,6 +6,7 @@ one transaction, so that the cost of a trial does not grow with their number.
 """
 
 import contextlib
+import functools
 import math
 import threading
 import warnings
@@ -28,6 +29,12 @@ _IN_THE_STORE = (
     "ongoing_trials hyperparameters start_order end_order run_times retry_queue tried_so_far "
     "id_to_hash display"
 ).split()
+
+
+@functools.cache
+def _direction(metric: str) -> str | None:
+    """KerasTuner's answer; it makes a Keras metric each time it is asked."""
+    return metrics_tracking.infer_metric_direction(metric)
 
 
 class StoredOracle(keras_tuner.Oracle):
@@ -123,6 +130,10 @@ class StoredOracle(keras_tuner.Oracle):
     def update_trial(self, trial_id, metrics, step=0):
         """As in KerasTuner: takes metrics (name to value) of a running trial."""
         with self._one_change():
+            known = self.trials[trial_id].metrics
+            for name in metrics:
+                if name != self.objective.name and not known.exists(name):
+                    known.register(name, _direction(name))
             return super().update_trial(trial_id, metrics, step=step)
 
     def end_trial(self, trial, *old_arguments, **old_keywords):

@@ -154,16 +154,16 @@ class StoredTuner(ProjectTuner):
             errors.FatalError: the `error`, when it concerns every trial.
         """
         trial_id = trial.trial_id
-        if error is None:
-            try:
-                self._take_results(trial, results, best_epoch)
-                trial.status = "COMPLETED"
-            except Exception as found:
-                error = found
-        if error is not None:
-            trial.status = failed_run.status_of(error)
-            trial.message = failed_run.message_of(error)
         with self.store.transaction():
+            if error is None:
+                try:
+                    self._take_results(trial, results, best_epoch)
+                    trial.status = "COMPLETED"
+                except Exception as found:
+                    error = found
+            if error is not None:
+                trial.status = failed_run.status_of(error)
+                trial.message = failed_run.message_of(error)
             self.store.set_cost(trial_id, self._open[trial_id].seconds, mode)
             self.on_trial_end(trial)
         del self._open[trial_id]
