@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.population.planner import lane_bytes, multiplications, plan
+from tuner_app.population.planner import estimate, native_mode, plan
+from tuner_app.population.timing import Timing, timed
+from tuner_app.population.work import lane_bytes, multiplications
 
 L = keras.layers
 X, Y = np.zeros((64, 8, 8, 1), "float32"), np.zeros((64, 10), "float32")
+SPEED = 5e10  # multiplications a second
 
 
 def dense(units=16):
@@ -17,11 +20,27 @@ def dense(units=16):
     return model
 
 
-def convolution(filters):
+def convolution(filters=4):
     layers = [L.Input((8, 8, 1)), L.Conv2D(filters, 3, padding="same"), L.Flatten(), L.Dense(10)]
     model = keras.Sequential(layers)
     model.compile("sgd", "mse")
     return model
+
+
+def no_timing(*_):
+    raise AssertionError("this needs no timing")
+
+
+def planned(build=dense, trials=100, epochs=10, batch_size=32, memory=2**40, **options):
+    return plan(
+        build,
+        (X, Y),
+        batch_size=batch_size,
+        trials=trials,
+        epochs=epochs,
+        memory=memory,
+        **{"rate": lambda: SPEED, "measure": no_timing, **options},
+    )
 
 
 def test_multiplications_follow_from_the_kernels():
@@ -30,18 +49,93 @@ def test_multiplications_follow_from_the_kernels():
     assert multiplications(convolution(4), 32) == want
 
 
+def test_multiplications_of_layers_that_repeat_look_up_or_have_parts():
+    words = L.Input((7,), dtype="int32")
+    x = L.Embedding(1000, 4)(words)
+    x = L.MultiHeadAttention(2, 3)(x, x)
+    x = L.Bidirectional(L.LSTM(5))(x)
+    inner = keras.Sequential([L.Input((10,)), L.Dense(6)])
+    model = keras.Model(words, L.Dense(2)(inner(x)))
+    # Queries, keys and values of 4 to 2 x 3, and back; 4 gates from 4 inputs and 5 states, twice.
+    want = 7 * 4 * (4 * 2 * 3) + 7 * 2 * (4 + 5) * 4 * 5 + 10 * 6 + 6 * 2
+    assert multiplications(model, 1) == 3 * (
+        want + 7 * 2 * 3 * 3
+    )  # three biases, which have two axes too
+
+
 def test_little_models_get_lanes_and_large_ones_native_kernels():
-    little = plan(dense, (X, Y), batch_size=32, trials=100, memory=2**30)
+    little = planned(epochs=1000)
     assert (little.native, little.lanes) == (False, 100)
-    assert "100 lanes" in little.reason
-    large = plan(lambda: dense(4000), (X, Y), batch_size=4096, trials=100, memory=2**40)
+    assert "100 lanes (estimated" in little.reason
+    short = planned(trials=6, epochs=1)
+    assert (short.native, short.lanes) == (False, 6)
+    assert "would save less than 2 s" in short.reason
+    large = planned(lambda: dense(4000), batch_size=4096, epochs=20, rate=lambda: 1e12)
     assert (large.native, large.lanes) == (True, 1)
-    assert "native" in large.reason
+    assert "one lane with native kernels (estimated" in large.reason
+
+
+@pytest.mark.parametrize(("lanes", "alone", "native"), [(1e-3, 2e-3, False), (2e-3, 1e-3, True)])
+def test_the_middle_range_is_timed_and_the_quicker_mode_chosen(lanes, alone, native):
+    asked = []
+
+    def measure(build, train, batch_size, mode):
+        asked.append(mode)
+        return Timing(1.0, alone if mode.native else lanes, spent=1.5)
+
+    found = planned(lambda: dense(500), epochs=100_000, rate=lambda: 1e9, measure=measure)
+    assert [mode.native for mode in asked] == [False, True]
+    assert (found.native, found.lanes) == ((True, 1) if native else (False, 100))
+    assert "timed in 3.0 s" in found.reason
+
+
+def test_a_short_search_is_not_worth_timing():
+    found = planned(lambda: dense(500), epochs=10, rate=lambda: 1e9)
+    assert "estimated" in found.reason
+
+
+def test_compiling_counts():
+    def measure(build, train, batch_size, mode):
+        return Timing(5.0 if mode.native else 1000.0, 1.1e-3 if mode.native else 1e-3)
+
+    # 100 trials of 2 steps an epoch: lanes save 0.1 ms a step and take 995 s longer to compile.
+    options = {"rate": lambda: 1e9, "measure": measure}
+    assert planned(lambda: dense(500), epochs=40_000, **options).native
+    assert not planned(lambda: dense(500), epochs=80_000, **options).native
+
+
+def test_convolutions_on_a_cpu_keep_out_of_xlas_loops():
+    assert native_mode(convolution()).jit_compile is False
+    assert native_mode(dense()).jit_compile is None
+    model = convolution(64)
+    slow = estimate(model, 512, native_mode(model), SPEED / 2)
+    assert slow.step > estimate(model, 512, native_mode(model), SPEED).step
+
+
+def test_few_trials_of_a_large_model_are_not_stacked():
+    found = planned(lambda: convolution(512), trials=3, epochs=200)
+    assert (found.native, found.lanes, found.jit_compile) == (True, 1, False)
+    assert "one lane with native kernels (estimated" in found.reason
 
 
 @pytest.mark.parametrize("trials", [3, 1000])
 def test_lanes_respect_memory_and_the_number_of_trials(trials):
-    memory = 20 * lane_bytes(dense(), 32)
-    found = plan(dense, (X, Y), batch_size=32, trials=trials, memory=memory)
+    found = planned(trials=trials, memory=20 * lane_bytes(dense(), 32))
     assert found.lanes == min(trials, 20)
+    assert ("GiB hold" in found.reason) == (trials > 20)
     assert 1 <= found.steps_per_call <= 2
+
+
+def test_timing_runs_the_mode_that_is_asked_for():
+    built = []
+
+    def build():
+        built.append(dense(2))
+        return built[-1]
+
+    x, y = X[:8], Y[:8]
+    mode = native_mode(dense(2))
+    found = timed(build, (x, y), 4, mode)
+    assert built
+    assert 0 < found.step < found.first <= found.spent
+    assert found.seconds(10) == pytest.approx(found.first + 10 * found.step)

@@ -103,7 +103,7 @@ def test_the_weights_of_the_best_trials_alone_are_kept(tuner):
 def test_the_plan_says_how_and_why(tuner):
     planned = tuner(plain, trials=6)
     words = planned.explain(TX, TY, epochs=2)
-    assert words.startswith("Stacked: 6 lanes") and "little to compute" in words
+    assert words.startswith("Stacked: 6 lanes (estimated: ")
     words = planned.explain(TX, TY, epochs=2, steps_per_epoch=3)
     assert words == "One by one, by fit: fit is given steps_per_epoch=3."
     assert not Path(planned.project_dir).exists()

@@ -1,23 +1,30 @@
-"""Many lanes, or one lane with native kernels: which is quicker for this model, and why.
+"""Many lanes, or one lane with native kernels: which is quicker for this search, and why.
 
 Lanes gain where starting operations costs more than their arithmetic, and nothing where one
-trial's arithmetic fills the machine. An estimate of the arithmetic decides the clear cases; in
-between both modes are timed for a moment.
+trial's arithmetic fills the machine; and their program takes longer to compile, which a search of
+few steps does not get back. What both would take is estimated from the model's shapes and the
+machine's rate of multiplications. Where the estimates are near each other and the search is long
+beside it, both are timed for a moment.
 """
 
 import math
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
-from tuner_app.population.population import Population
+from tuner_app.population.timing import Timing, multiplications_a_second, timed
+from tuner_app.population.work import (
+    has_convolutions,
+    lane_bytes,
+    multiplications,
+    weighted_layers,
+)
 
-# Multiplications a step and lane, forward and backward. Below the first, an operation takes less
-# than it costs to start; above the second, a core is busy for tenths of a second.
-_LITTLE, _MUCH = 3e7, 3e9
-_TIMED_BATCHES = 4
+_CLEAR = 2.0  # times that one estimate is the other's: nothing needs timing
+_WORTH_TIMING = 20.0  # times that a search takes longer than timing both modes
+# Lanes share the machine's time among all trials at once; to leave them for seconds is no gain.
+_WORTH_LEAVING_LANES = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -29,88 +36,135 @@ class Plan:
         native: one lane with the backend's own kernels.
         steps_per_call: batches between two chances to look.
         reason: why, in a sentence.
+        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
     """
 
     lanes: int
     native: bool
     steps_per_call: int
     reason: str
+    jit_compile: bool | None = None
 
 
-def plan(build, train, *, batch_size: int, trials: int, memory: float, lanes: int = 256) -> Plan:
+@dataclass(frozen=True)
+class Mode:
+    """A way to train: as in `Population`."""
+
+    lanes: int
+    native: bool
+    jit_compile: bool | None = None
+
+    @property
+    def name(self) -> str:
+        return "one lane with native kernels" if self.native else f"{self.lanes} lanes"
+
+
+def plan(
+    build: Callable[[], keras.Model],
+    train,
+    *,
+    batch_size: int,
+    trials: int,
+    memory: float,
+    lanes: int = 256,
+    epochs: int = 1,
+    rate: Callable[[], float] = multiplications_a_second,
+    measure: Callable[..., Timing] = timed,
+) -> Plan:
     """The plan for trials like `build()`'s.
 
     Args:
         build: function without arguments that returns a compiled Keras model.
         train: (x, y) or (x, y, sample_weight), as `Population` takes them.
-        trials: how many are wanted; lanes: most lanes.
+        trials: how many are wanted; lanes: most lanes; epochs: of a trial.
         memory: bytes that the stack may take.
+        rate: tells the machine's multiplications a second.
+        measure: times a mode: measure(build, train, batch_size, mode).
     """
     model = build()
-    steps = max(1, len(keras.tree.flatten(train[0])[0]) // batch_size)
-    work = multiplications(model, batch_size)
+    steps = max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
     fitting = max(1, int(memory // lane_bytes(model, batch_size)))
     lanes = max(1, min(lanes, trials, fitting))
-    limit = f", as many as {memory / 2**30:.1f} GiB hold" if fitting == lanes else ""
-    about = f"a step of one trial is about {work:.1e} multiplications"
-    native = work > _MUCH
-    reason = f"{about}: " + ("arithmetic fills the machine" if native else "little to compute")
-    if lanes == 1 and trials > 1:
-        native, reason = True, f"{about}, and memory holds one trial"
-    elif _LITTLE < work <= _MUCH and lanes > 1:
-        stacked, alone = (_seconds(build, train, batch_size, min(lanes, 8), n) for n in (0, 1))
-        native = alone < stacked
-        reason = f"timed: {stacked:.2g} s a step and trial in lanes, {alone:.2g} s in one"
-    lanes = 1 if native else lanes
-    # A call of about a second, at ten thousand million multiplications a second.
-    seconds = max(work * lanes / 1e10, 1e-4)
-    per_call = int(min(steps, max(1, math.ceil(1 / seconds))))
-    mode = "one lane with native kernels" if native else f"{lanes} lanes{limit}"
-    return Plan(lanes, native, per_call, f"{mode} ({reason})")
+    limit = f", as many as {memory / 2**30:.1f} GiB hold" if lanes == fitting < trials else ""
+    speed = rate()
+    stacked, alone = Mode(lanes, False), native_mode(model)
+    each = {mode: estimate(model, batch_size, mode, speed) for mode in (stacked, alone)}
 
+    def seconds(mode):
+        return each[mode].seconds(trials * epochs * steps)
 
-def multiplications(model, batch_size: int) -> float:
-    """A step's multiplications, forward and twice backward, by the kernels' shapes."""
-    total = 0.0
-    for layer in model._flatten_layers():
-        kernels = [w for w in layer._trainable_variables if len(w.shape) > 1]
-        if not kernels or not layer._inbound_nodes:
-            continue
-        output = keras.tree.flatten(layer.output)[0].shape[1:]
-        channels = output[-1] or 1
-        positions = math.prod(d or 1 for d in output) / channels
-        total += positions * sum(math.prod(w.shape) for w in kernels)
-    return 3.0 * batch_size * max(total, 1.0)
-
-
-def lane_bytes(model, batch_size: int) -> float:
-    """Bytes of one lane: its state, old and new, gradients, and activations with their patches."""
-    weights = sum(math.prod(v.shape) for v in model.variables)
-    slots = 2 * sum(math.prod(v.shape) for v in model.trainable_variables)
-    outputs = patches = 0
-    for layer in model._flatten_layers():
-        if not layer._inbound_nodes:
-            continue
-        output = math.prod(d or 1 for d in keras.tree.flatten(layer.output)[0].shape[1:])
-        outputs += output
-        kernel = getattr(layer, "kernel_size", None)
-        if kernel:  # a convolution is a product with patches of its input
-            inputs = keras.tree.flatten(layer.input)[0].shape[1:]
-            patches += math.prod(kernel) * math.prod(d or 1 for d in inputs)
-    return 4.0 * (3 * weights + 2 * slots + batch_size * (2 * outputs + 2 * patches))
-
-
-def _seconds(build, train, batch_size, lanes, native) -> float:
-    """Wall time a step and trial, compilation not counted."""
-    few = keras.tree.map_structure(
-        lambda a: np.asarray(a[: _TIMED_BATCHES * batch_size]), tuple(train)
+    gap = abs(seconds(stacked) - seconds(alone))
+    near = max(map(seconds, each)) < _CLEAR * min(map(seconds, each))
+    cost = sum(timing.first for timing in each.values())
+    how = "estimated"
+    if lanes > 1 and near and gap and min(map(seconds, each)) > _WORTH_TIMING * cost:
+        each = {mode: measure(build, train, batch_size, mode) for mode in each}
+        how = f"timed in {sum(timing.spent for timing in each.values()):.1f} s"
+    native = seconds(alone) < seconds(stacked) - (0 if limit else _WORTH_LEAVING_LANES)
+    chosen, other = (alone, stacked) if native else (stacked, alone)
+    if not native and seconds(stacked) > seconds(alone):
+        instead = f"{other.name} would save less than {_WORTH_LEAVING_LANES:.0f} s"
+    else:
+        instead = f"{_said(seconds(other))} in {other.name}"
+    reason = (
+        f"{chosen.name}{'' if native else limit} ({how}: {_said(seconds(chosen))} to train "
+        f"{trials} trial{'s' * (trials > 1)}, {instead})"
     )
-    lanes = 1 if native else lanes
-    population = Population(few, batch_size=batch_size, lanes=lanes, native=bool(native))
-    for key in range(lanes):
-        population.admit(key, build, seed=key, epochs=3)
-    population.run_epoch()
-    started = time.monotonic()
-    population.run_epoch()
-    steps = max(1, len(keras.tree.flatten(few[0])[0]) // batch_size)
-    return (time.monotonic() - started) / (steps * lanes)
+    call = each[chosen].step * chosen.lanes
+    per_call = _steps_per_call(model, chosen, steps, call)
+    return Plan(chosen.lanes, native, per_call, reason, chosen.jit_compile)
+
+
+def _said(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def _steps_per_call(model, mode: Mode, steps: int, seconds: float) -> int:
+    """As many as take about a second; one, where XLA's loop would slow the kernels themselves."""
+    if mode.native and mode.jit_compile is not False and _slow_in_loops(model):
+        return 1
+    return int(min(steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
+
+
+def native_mode(model) -> Mode:
+    """One lane with the quickest kernels that the backend has for this model.
+
+    XLA's convolutions inside a loop on a CPU take 10 to 30 times as long as TensorFlow's own (a
+    CNN on 32 by 32 images, 2 cores: 0.52 s against 0.017 s a step).
+    """
+    return Mode(1, True, False if _slow_in_loops(model) and not _on_jax() else None)
+
+
+def _slow_in_loops(model) -> bool:
+    return has_convolutions(model) and not _on_accelerator()
+
+
+def _on_jax() -> bool:
+    return keras.backend.backend() == "jax"
+
+
+def _on_accelerator() -> bool:
+    if _on_jax():
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def estimate(model, batch_size: int, mode: Mode, speed: float) -> Timing:
+    """What tracing and compiling take, and a step of one trial, at `speed` multiplications a
+    second.
+
+    The constants are of MLPs, CNNs, an LSTM and a ResNet-20 on 2 x86-64 cores. They are right
+    within a factor of two, as the choice between the modes needs it.
+    """
+    layers, work = weighted_layers(model), multiplications(model, batch_size)
+    if not mode.native:
+        return Timing(1.5 + 0.5 * layers, 2e-4 * layers / mode.lanes + work / (0.5 * speed))
+    if _on_jax() and _slow_in_loops(model):
+        return Timing(1.0 + 0.5 * layers, 1e-4 * layers + work / (0.5 * speed))
+    if mode.jit_compile is False:
+        return Timing(0.3 + 0.15 * layers, 4e-4 * layers + work / (0.8 * speed))
+    return Timing(0.7 + 0.3 * layers, 1e-4 * layers + work / (0.8 * speed))

@@ -111,6 +111,8 @@ class Programs:
         def step(i, state):
             return self._batch(state, numbers, leaves, indices[i])
 
+        if indices.shape[0] == 1:  # without a loop, in which XLA's convolutions are slow on a CPU
+            return step(0, state)
         return vectorize.repeat(count, step, state)
 
     def _tail(self, state, numbers, leaves, indices):

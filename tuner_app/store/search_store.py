@@ -242,14 +242,16 @@ class SearchStore(SearchReader):
         rows = self._rows("SELECT trial_id FROM attempts WHERE outcome IS NULL")
         return [trial_id for (trial_id,) in rows]
 
-    def close_dead(self) -> list[str]:
+    def close_dead(self, trial_ids: Iterable[str] | None = None) -> list[str]:
         """Ends the attempts that a process left open when it died, as KILLED. Returns their trials.
+
+        With `trial_ids`, the process is a worker that ran these; else it had all that are open.
 
         Only one of the trials that were open can have killed it, so they share the blame: a trial
         alone is blamed in full, each of K for a K-th.
         """
         with self.transaction():
-            dead = self.open_attempts()
+            dead = self.open_attempts() if trial_ids is None else list(trial_ids)
             for trial_id in dead:
                 self.end_attempt(trial_id, "KILLED", "the process died while it ran")
                 self._execute(

@@ -92,14 +92,16 @@ class StoredTuner(ProjectTuner):
 
     # The life of a trial.
 
-    def _open_trial(self, slot: int = 0):
-        """The next trial for a slot (0, 1, ...), or None when there is none to run now.
+    def _open_trial(self, slot: int = 0, worker: str | None = None):
+        """The next trial for a slot (0, 1, ...), of this tuner or of a worker that it serves, or
+        None when there is none to run now.
 
         None with `self._exhausted` means that there will be none for this slot again; without it,
         that the oracle waits for the open ones. A slot whose trial is still open gets it again.
         """
         self.pre_create_trial()
-        trial = self.oracle.create_trial(f"{self.tuner_id}-slot{slot}" if slot else self.tuner_id)
+        name = worker or self.tuner_id
+        trial = self.oracle.create_trial(f"{name}-slot{slot}" if slot else name)
         if trial.status == "STOPPED":
             self._exhausted = True
         if trial.status != "RUNNING":
@@ -108,6 +110,12 @@ class StoredTuner(ProjectTuner):
         self.on_trial_begin(trial)
         self._tell("trial_begun", self.record(trial.trial_id))
         return trial
+
+    def give_up_if_deadly(self, trial_id: str) -> None:
+        """A queued trial becomes FAILED if too many processes died while it ran."""
+        row = self.store.trial(trial_id)
+        if resuming.give_up_if_deadly(self.oracle, row, self.max_deaths):
+            self._tell("trial_ended", self.record(trial_id))
 
     def _blamed(self, trial_id: str) -> float:
         """Deaths of the process laid at a trial's door: its share, when several were open.

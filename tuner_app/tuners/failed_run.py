@@ -11,8 +11,18 @@ class DivergedError(Exception):
     """The loss, or whatever is minimized or maximized, is no number any more."""
 
 
+class ReportedError(Exception):
+    """A run failed in another process, which told its status and message."""
+
+    def __init__(self, status: str, message: str):
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
 def status_of(error: Exception) -> str:
     """INVALID where another run may do better, FAILED where it can't (KerasTuner's words)."""
+    if isinstance(error, ReportedError):
+        return error.status
     final = isinstance(error, errors.FailedTrialError | errors.FatalError)
     return "FAILED" if final else "INVALID"
 
@@ -23,6 +33,8 @@ def message_of(error: Exception) -> str:
     >>> message_of(ValueError("units must be positive, received -3")).splitlines()[0]
     'ValueError: units must be positive, received -3'
     """
+    if isinstance(error, ReportedError):
+        return error.message
     text = "".join(traceback.format_exception(error))
     return f"{_reason(error)}\n\n{text}"
 

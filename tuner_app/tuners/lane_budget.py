@@ -32,6 +32,7 @@ def planned(build: Callable[[], keras.Model], arguments, runs: int, most: int) -
             trials=runs,
             memory=_SHARE * free_memory(),
             lanes=lanes,
+            epochs=max(1, arguments.epochs - arguments.initial_epoch),
         )
     except Exception as error:
         return Plan(lanes, False, 256, f"{lanes} lanes (not judged: {type(error).__name__})")

@@ -21,6 +21,9 @@ from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
 
 
+BY_FIT = "trained by fit: "  # before the reason, in such a trial's message
+
+
 class PopulationTuner(SequentialTuner):
     """A `keras_tuner.Tuner` that stacks its trials, and trains by `fit`, named, what can't stack.
 
@@ -152,6 +155,15 @@ class PopulationTuner(SequentialTuner):
         with _optimizer_left_out():
             super()._load_weights_of(model, trial_id)
 
+    @property
+    def checkpoint_dir(self) -> str:
+        """Where the stack is saved."""
+        return self.project_dir
+
+    def saved_elsewhere(self, trial_id: str) -> dict | None:
+        """Where another process left a trial that now runs here; None: nowhere."""
+        return None
+
     def plan_for(self, arguments: FitArguments) -> Plan:
         """Lanes, kernels and steps a call for a search with these arguments, and why."""
         if self.lanes != "auto":
@@ -212,7 +224,7 @@ class PopulationTuner(SequentialTuner):
         reason = self._reasons.get(trial.trial_id)
         score = trial.metrics.get_best_value(self.oracle.objective.name)
         if reason is not None and score is not None and math.isfinite(score):
-            trial.message = f"trained by fit: {reason}"
+            trial.message = f"{BY_FIT}{reason}"
 
     def _configure_tensorboard_dir(self, callbacks, trial, execution=0) -> None:
         super()._configure_tensorboard_dir(callbacks, trial, execution)

@@ -5,7 +5,7 @@ from typing import Any
 
 from tuner_app.oracles import ENDED, StoredOracle
 from tuner_app.oracles.failure import DIED
-from tuner_app.store import SearchStore
+from tuner_app.store import SearchStore, TrialRow
 from tuner_app.tuners import changed_wishes, what_was_asked
 
 
@@ -42,13 +42,21 @@ def resume(
     store.close_dead()
     oracle.reload()
     for row in store.trials():
-        if row.status not in ENDED and row.blame >= max_deaths - 1e-9:  # shares don't sum exactly
-            oracle.give_up(row.trial_id, f"{DIED} {round(row.blame)} times while this trial ran")
+        if row.status not in ENDED:
+            give_up_if_deadly(oracle, row, max_deaths)
     if changes:
         if oracle.seed_given:
             oracle.seed = oracle._seed_state = wanted_seed
             store.set_fact("seed", wanted_seed)
         changed_wishes.take(oracle, store, before, asked)
+
+
+def give_up_if_deadly(oracle: StoredOracle, row: TrialRow, max_deaths: int) -> bool:
+    """Ends a queued trial as FAILED if the process died too often while it ran; whether it did."""
+    if row.blame < max_deaths - 1e-9:  # shares of the blame don't sum exactly
+        return False
+    oracle.give_up(row.trial_id, f"{DIED} {round(row.blame)} times while this trial ran")
+    return True
 
 
 def check_epochs(store: SearchStore, epochs: object, take: bool) -> None:

@@ -33,7 +33,7 @@ class StackedSearch:
         self.open: dict[str, StackedTrial] = {}
         self.runs: dict[tuple[str, int], Run] = {}  # those under way, by their lanes' names
         self.files: dict[tuple[int, ...], tuple] = {}  # by structure, which is kept with them
-        self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
+        self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.checkpoint_dir) or []}
         self.saved_at = time.monotonic()
         self.plan = tuner.plan_for(arguments)
         self._use_lanes(self.plan.lanes)
@@ -75,7 +75,7 @@ class StackedSearch:
             else:  # the oracle waits for somebody else's trials
                 time.sleep(wait)
                 wait = min(LONGEST_WAIT, 2 * wait + 0.01)
-        stack_checkpoint.delete(self.tuner.project_dir)
+        stack_checkpoint.delete(self.tuner.checkpoint_dir)
 
     def _compact_if_it_pays(self) -> None:
         if not self.ending:
@@ -109,7 +109,8 @@ class StackedSearch:
         stacked = StackedTrial(trial, slot, self.tuner.oracle.objective)
         self.open[stacked.trial_id] = stacked
         try:
-            admit(self, stacked, self.saved.pop(stacked.trial_id, None))
+            saved = self.saved.pop(stacked.trial_id, None)
+            admit(self, stacked, saved or self.tuner.saved_elsewhere(stacked.trial_id))
         except Exception as error:
             self._give_up(stacked, error)
         else:
@@ -161,7 +162,9 @@ class StackedSearch:
             for trial_id in reversed(self.open):
                 tuner.oracle.put_back(trial_id)
             self.open.clear()
-            self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.project_dir) or []}
+            self.saved = {
+                s["trial_id"]: s for s in stack_checkpoint.read(tuner.checkpoint_dir) or []
+            }
             self.plan = Plan(
                 lanes // 2, False, self.plan.steps_per_call, f"{lanes // 2} lanes (out of memory)"
             )
@@ -254,5 +257,5 @@ class StackedSearch:
         if further:
             self.tuner.store.forgive(further)
             self.suspects -= further
-        stack_checkpoint.write(Path(self.tuner.project_dir), states + waiting)
+        stack_checkpoint.write(Path(self.tuner.checkpoint_dir), states + waiting)
         self.saved_at = time.monotonic()

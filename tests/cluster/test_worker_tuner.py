@@ -1,0 +1,165 @@
+"""Workers and the service of a search, in one process: who gets which trial, with what result."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tuner_app import oracles, results
+from tuner_app.cluster.service import SearchService
+from tuner_app.cluster.worker_tuner import WorkerTuner
+from tuner_app.store import SearchReader
+from tuner_app.tuners import PopulationTuner
+
+x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+FIT = {"x": x, "y": 2 * x, "epochs": 3, "validation_data": (x, 2 * x), "verbose": 0}
+TRIALS = 5
+
+
+def build(hp):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    return model
+
+
+def population_tuner(folder: Path, **options) -> PopulationTuner:
+    oracle = oracles.create("random", "val_loss", max_trials=TRIALS, seed=3)
+    return PopulationTuner(oracle, build, directory=str(folder), project_name="p", **options)
+
+
+def scores(folder: Path) -> dict[str, float]:
+    return {trial.trial_id: trial.score for trial in results.read(folder / "p").trials}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict[str, float]:
+    folder = tmp_path_factory.mktemp("alone")
+    population_tuner(folder, lanes=2).search(**FIT)
+    return scores(folder)
+
+
+@pytest.fixture
+def service(tmp_path) -> SearchService:
+    service = SearchService(population_tuner(tmp_path), workers=2, lease=1e9)
+    service.begin(FIT["epochs"])
+    return service
+
+
+def worker(service: SearchService, name: str, folder: Path, **options) -> WorkerTuner:
+    options = {"lanes": 2, "directory": str(folder), "project_name": "p"} | options
+    return WorkerTuner(service, name, build, **options)
+
+
+class Died(BaseException):
+    """The worker's process is gone, in the middle of whatever it did."""
+
+
+def die_after(tuner: WorkerTuner, epochs: int) -> None:
+    report, left = tuner._report_epochs, [epochs]
+
+    def reported(reports):
+        if left[0] == 0:
+            raise Died
+        left[0] -= 1
+        report(reports)
+
+    tuner._report_epochs = reported
+
+
+def test_a_workers_search_is_that_of_one_process(service, undisturbed, tmp_path):
+    worker(service, "a", tmp_path).search(**FIT)
+    assert service.unfinished == 0
+    assert service.finish("done") == ""
+    assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
+    assert (service.tuner.stacked, dict(service.tuner.by_fit)) == (TRIALS, {})
+    with SearchReader(tmp_path / "p") as reader:
+        for row in reader.trials():
+            history = reader.history(row.trial_id)
+            assert list(history) == [(0, 0), (0, 1), (0, 2)]
+            assert min(at["val_loss"] for at in history.values()) == row.score
+    assert not list((tmp_path / "p" / "workers").iterdir())
+
+
+def test_the_trials_of_a_worker_that_dies_go_on_elsewhere(service, undisturbed, tmp_path):
+    first = worker(service, "a", tmp_path, checkpoint_seconds=0)
+    die_after(first, 2)  # its trials have done two epochs, of which the checkpoint holds both
+    with pytest.raises(Died):
+        first.search(**FIT)
+    lost = service.lost("a")
+    assert len(lost) == 2
+    second = worker(service, "b", tmp_path)
+    found = {}
+
+    def note(trial_id, original=second.saved_elsewhere):
+        state = original(trial_id)
+        if state is not None:
+            found[trial_id] = len(state["runs"][0]["logs"])
+        return state
+
+    second.saved_elsewhere = note
+    second.search(**FIT)
+    assert found == dict.fromkeys(lost, 2)
+    service.finish("done")
+    assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
+
+
+def test_what_a_lost_worker_says_later_is_not_taken(service, undisturbed, tmp_path):
+    slow = worker(service, "a", tmp_path)
+    slow._attach()
+    trial = slow._open_trial()
+    service.lease = -1.0  # every word from it is too late
+    quick = worker(service, "b", tmp_path)
+    assert service.expire() == ["a", "b"]
+    service.lease = 1e9
+    quick.search(**FIT)
+    slow._report_epoch(trial.trial_id, 0, 0, {"val_loss": 1e-9})
+    slow._close_trial(trial, {"val_loss": 1e-9})
+    service.finish("done")
+    assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
+
+
+def test_a_trial_that_kills_its_workers_fails_and_the_others_do_not(service, tmp_path):
+    deaths = 0
+    while service.tuner._exhausted is False and deaths < 20:
+        tuner = worker(service, f"w{deaths}", tmp_path)
+
+        def report(reports, tuner=tuner, original=tuner._report_epochs):
+            if "1" in {trial_id[-1:] for trial_id in tuner._open}:
+                raise Died
+            original(reports)
+
+        tuner._report_epochs = report
+        try:
+            tuner.search(**FIT)
+            break
+        except Died:
+            service.lost(tuner.worker)
+            deaths += 1
+    assert 3 <= deaths < 20
+    service.finish("done")
+    found = {t.trial_id[-1:]: t for t in results.read(tmp_path / "p").trials}
+    assert len(found) == TRIALS
+    assert found.pop("1").status == "FAILED"
+    assert {t.status for t in found.values()} == {"COMPLETED"}
+
+
+def test_a_run_that_fails_is_tried_again_and_counted(tmp_path):
+    def build_some(hp):
+        rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+        if rate > 0.02:
+            raise ValueError("rate is too high")
+        return build(hp)
+
+    oracle = oracles.create("random", "val_loss", max_trials=TRIALS, seed=3)
+    tuner = PopulationTuner(oracle, build, directory=str(tmp_path), project_name="p")
+    service = SearchService(tuner)
+    service.begin(3)
+    WorkerTuner(
+        service, "a", build_some, lanes=2, directory=str(tmp_path), project_name="p"
+    ).search(**FIT)
+    service.finish("done")
+    for trial in results.read(tmp_path / "p").trials:
+        high = trial.hyperparameters["rate"] > 0.02
+        assert trial.status == ("FAILED" if high else "COMPLETED")
+        assert ("rate is too high" in trial.message) == high

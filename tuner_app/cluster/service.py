@@ -1,0 +1,222 @@
+"""The owner of a search: opens trials for workers, and writes what they report."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner_app.oracles import ENDED, SearchFailed
+from tuner_app.store import TrialRow
+from tuner_app.tuners import what_was_asked
+from tuner_app.tuners.failed_run import ReportedError
+from tuner_app.tuners.lane_budget import most_open_after_deaths
+from tuner_app.tuners.population import BY_FIT
+from tuner_app.tuners.search_summary import search_summary
+
+LEASE = 60.0  # seconds without a word after which a worker is taken for dead
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The answer to a worker that asks for a trial.
+
+    Args:
+        status: "RUNNING", "IDLE" (ask again later) or "STOPPED" (there will be none).
+        row: the trial, when it is to run.
+        space: its hyperparameters' definitions, as KerasTuner writes them.
+        failures: how often it has failed before.
+    """
+
+    status: str
+    row: TrialRow | None = None
+    space: list[dict] = field(default_factory=list)
+    failures: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a worker's run of a trial ended.
+
+    Args:
+        metrics: of the best epoch, and `epoch`, that epoch; None where the run failed.
+        status: "COMPLETED", or the failed run's (see `failed_run.status_of`).
+        message: why it failed, or was trained by `fit`.
+        seconds: what the run cost.
+        mode: "stacked" or "fit".
+    """
+
+    status: str
+    metrics: Mapping[str, float] | None = None
+    epoch: int = 0
+    message: str = ""
+    seconds: float = 0.0
+    mode: str = "stacked"
+
+
+class SearchService:
+    """One search, in the process that owns its directory. One thread at a time may call it.
+
+    A worker that is lost (`lost`, or no word from it for `lease` seconds) gives its trials up: they
+    run again elsewhere, and what it says of them afterwards is not taken.
+
+    Args:
+        tuner: A `PopulationTuner` of the search; it trains nothing itself.
+        workers: How many workers share the trials that are left.
+        lease: Seconds without a word after which a worker is taken for dead.
+    """
+
+    def __init__(self, tuner, workers: int = 1, lease: float = LEASE):
+        self.tuner, self.workers, self.lease = tuner, workers, lease
+        self.failure = ""
+        self._heard: dict[str, float] = {}  # worker → when
+        self._lent: dict[str, str] = {}  # open trial → worker
+        self._began = time.monotonic()
+        tuner._attach()
+
+    @property
+    def oracle(self):
+        return self.tuner.oracle
+
+    def begin(self, epochs: int | None) -> None:
+        """Notes what is asked for. Raises UserError if that is not what was asked before."""
+        from tuner_app.tuners import resuming
+
+        resuming.check_epochs(self.tuner.store, epochs, take=False)
+        goal = what_was_asked.objective(self.oracle.objective)
+        self.tuner._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
+
+    # What workers call.
+
+    def join(self, worker: str) -> dict[str, Any]:
+        """What a worker must know: objective, max_trials, seed, and its share of the trials."""
+        self._heard[worker] = time.monotonic()
+        remaining = self.oracle.remaining_trials()
+        return {
+            "objective": self.oracle.objective,
+            "max_trials": self.oracle.max_trials,
+            "seed": self.tuner.seed,
+            "share": None if remaining is None else -(-remaining // max(1, self.workers)),
+        }
+
+    def renew(self, worker: str) -> None:
+        """A sign of life."""
+        self._heard[worker] = time.monotonic()
+
+    def open(self, worker: str, slot: int) -> Opened:
+        """The next trial for a worker's slot."""
+        self.renew(worker)
+        self.expire()
+        if self.failure:
+            return Opened("STOPPED")
+        if self._must_wait(worker):
+            return Opened("IDLE")
+        self.tuner._exhausted = False
+        trial = self.tuner._open_trial(slot, worker)
+        if trial is None:
+            return Opened("STOPPED" if self.tuner._exhausted else "IDLE")
+        self._lent[trial.trial_id] = worker
+        row = self.tuner.store.trial(trial.trial_id)
+        return Opened(
+            "RUNNING",
+            row,
+            trial.hyperparameters.get_config()["space"],
+            self.oracle.failures_of(trial.trial_id),
+        )
+
+    def _must_wait(self, worker: str) -> bool:
+        """Whether the next trial may kill its worker, which has enough of that kind already."""
+        queue = self.oracle._retry_queue
+        if not queue or not self.tuner._blamed(queue[-1]):
+            return False
+        blames = {i: self.tuner._blamed(i) for i in (*queue, *self._lent)}
+        having = sum(blames[i] > 0 for i, lent_to in self._lent.items() if lent_to == worker)
+        return having >= most_open_after_deaths(blames.values())
+
+    def report(
+        self, worker: str, reports: Iterable[tuple[str, int, int, Mapping[str, float], float]]
+    ) -> None:
+        """Epochs of several trials: trial, execution, epoch, metrics, seconds of this run."""
+        self.renew(worker)
+        taken = [r for r in reports if self._lent.get(r[0]) == worker]
+        for trial_id, *_, seconds in taken:
+            self.tuner._share_seconds(trial_id, seconds)
+        self.tuner._report_epochs(report[:4] for report in taken)
+
+    def end(self, worker: str, trial_id: str, ended: Ended) -> None:
+        """A run is over: COMPLETED, to be tried again, or FAILED."""
+        self.renew(worker)
+        if self._lent.get(trial_id) != worker:
+            return  # it was lost, and the trial runs elsewhere
+        del self._lent[trial_id]
+        tuner, trial = self.tuner, self.oracle.trials[trial_id]
+        tuner._share_seconds(trial_id, ended.seconds)
+        if ended.mode == "stacked":
+            tuner.stacked += 1
+        elif ended.message.startswith(BY_FIT):
+            tuner.by_fit[ended.message.removeprefix(BY_FIT)] += 1
+        trial.message = ended.message or None
+        results, error = dict(ended.metrics or {}), None
+        if ended.status != "COMPLETED":
+            results, error = None, ReportedError(ended.status, ended.message)
+        try:
+            tuner._close_trial(trial, results, error, best_epoch=ended.epoch, mode=ended.mode)
+        except SearchFailed as failed:
+            self.failure = str(failed)
+
+    def put_back(self, worker: str, trial_id: str) -> None:
+        """A worker can't go on with a trial now; nobody is blamed."""
+        if self._lent.get(trial_id) == worker:
+            del self._lent[trial_id]
+            self.tuner._open.pop(trial_id, None)
+            self.oracle.put_back(trial_id)
+
+    def forgive(self, trial_ids: Iterable[str]) -> None:
+        """Trials that have got further than where a worker died before."""
+        self.tuner.store.forgive(trial_ids)
+
+    # What the driver calls.
+
+    def lost(self, worker: str, died: bool = True) -> list[str]:
+        """A worker is gone: its trials wait to be run again. Returns them.
+
+        Each is blamed for its share of the death; one that was blamed too often becomes FAILED.
+        """
+        self._heard.pop(worker, None)
+        trial_ids = [trial_id for trial_id, lent_to in self._lent.items() if lent_to == worker]
+        for trial_id in trial_ids:
+            del self._lent[trial_id]
+            self.tuner._open.pop(trial_id, None)
+        if died and trial_ids:
+            self.tuner.store.close_dead(trial_ids)
+        for trial_id in reversed(trial_ids):
+            self.oracle.put_back(trial_id)
+        for trial_id in trial_ids:
+            self.tuner.give_up_if_deadly(trial_id)
+        return trial_ids
+
+    def expire(self) -> list[str]:
+        """Takes workers for dead that have said nothing for a lease. Returns their names."""
+        now = time.monotonic()
+        silent = [worker for worker, at in self._heard.items() if now - at > self.lease]
+        for worker in silent:
+            self.lost(worker)
+        return silent
+
+    @property
+    def unfinished(self) -> int:
+        """Trials that are open, or wait to be run again."""
+        return sum(trial.status not in ENDED for trial in self.oracle.trials.values())
+
+    def finish(self, outcome: str) -> str:
+        """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""
+        self._lent.clear()
+        self.tuner._put_back()
+        seconds = time.monotonic() - self._began
+        self.tuner._tell("search_ended", search_summary(self.oracle, outcome, seconds))
+        self.tuner.close()
+        if not self.failure and outcome == "done":
+            try:
+                self.tuner._require_a_result()
+            except SearchFailed as failed:
+                self.failure = str(failed)
+        return self.failure

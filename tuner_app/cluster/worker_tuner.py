@@ -1,0 +1,211 @@
+"""A tuner that trains the trials of a search which another process owns."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from tuner_app.cluster.service import Ended, Opened, SearchService
+from tuner_app.oracles import StoredOracle
+from tuner_app.oracles.trial_from_row import as_trial
+from tuner_app.store import TrialRow
+from tuner_app.tuners import failed_run, stack_checkpoint
+from tuner_app.tuners.population import PopulationTuner
+from tuner_app.tuners.trial_cost import TrialCost
+
+FOLDER = "workers"  # below the project directory: a folder a worker, for its checkpoint
+HEARTBEAT = 10.0  # seconds
+
+
+class WorkerTuner(PopulationTuner):
+    """A `PopulationTuner` that opens, reports and ends its trials through a `SearchService`.
+
+    Args:
+        service: The `SearchService`, or whatever carries calls of its methods to it.
+        worker: This worker's name, which no other has.
+        hypermodel, directory, project_name and the rest: As in `PopulationTuner`.
+    """
+
+    def __init__(self, service: SearchService, worker: str, hypermodel, **keywords):
+        self.service, self.worker = service, worker
+        facts = service.join(worker)
+        oracle = WorkerOracle(facts, put_back=lambda trial_id: service.put_back(worker, trial_id))
+        super().__init__(oracle, hypermodel, seed=facts["seed"], **keywords)
+
+    def _populate_initial_space(self) -> None:
+        keras_tuner.Tuner._populate_initial_space(self)  # the directory is the service's, as it is
+
+    def _attach(self) -> None:
+        self.store = WorkerStore(self)
+
+    def search(self, *fit_args, **fit_kwargs) -> None:
+        """Trains trials until the service has no more; arguments as in `PopulationTuner`."""
+        self._attach()
+        self._exhausted = False
+        Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+        with _every(HEARTBEAT, lambda: self.service.renew(self.worker)):
+            self.on_search_begin()
+            self._run_trials(*fit_args, **fit_kwargs)
+            self.on_search_end()
+        with contextlib.suppress(OSError):
+            Path(self.checkpoint_dir).rmdir()
+
+    def save(self) -> None:
+        """The service saves the search."""
+
+    # The life of a trial.
+
+    def _open_trial(self, slot: int = 0, worker: str | None = None):
+        found: Opened = self.service.open(self.worker, slot)
+        self._exhausted = found.status == "STOPPED"
+        if found.status != "RUNNING":
+            return None
+        trial = self.oracle.take(found)
+        self._open[trial.trial_id] = TrialCost(0.0)
+        self.on_trial_begin(trial)
+        return trial
+
+    def _report_epochs(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
+        self.service.report(
+            self.worker,
+            [
+                (i, x, e, {k: float(v) for k, v in m.items()}, self._open[i].seconds)
+                for i, x, e, m in reports
+            ],
+        )
+
+    def _close_trial(
+        self,
+        trial,
+        results: object = None,
+        error: Exception | None = None,
+        best_epoch: int | None = None,
+        mode: str = "fit",
+    ) -> None:
+        trial_id = trial.trial_id
+        if error is None:
+            try:
+                self._take_results(trial, results, best_epoch)
+            except Exception as found:
+                error = found
+        seconds = self._open.pop(trial_id).seconds
+        if error is not None:
+            status, message = failed_run.status_of(error), failed_run.message_of(error)
+            ended = Ended(status, message=message, seconds=seconds, mode=mode)
+        else:
+            metrics, epoch = self.oracle.results.pop(trial_id)
+            message = trial.message or ""
+            ended = Ended("COMPLETED", metrics, epoch, message, seconds, mode)
+        self.on_trial_end(trial)
+        self.service.end(self.worker, trial_id, ended)
+
+    # Where trials stand.
+
+    @property
+    def checkpoint_dir(self) -> str:
+        return str(Path(self.project_dir) / FOLDER / self.worker)
+
+    def saved_elsewhere(self, trial_id: str) -> dict | None:
+        """Where a worker that is gone left a trial."""
+        for folder in sorted((Path(self.project_dir) / FOLDER).glob("*")):
+            if folder.name != self.worker:
+                for state in stack_checkpoint.read(folder) or []:
+                    if state["trial_id"] == trial_id:
+                        return state
+        return None
+
+
+class WorkerOracle(StoredOracle):
+    """What a worker knows of the oracle: its objective, and the trials that it was given."""
+
+    def __init__(self, facts: Mapping[str, Any], put_back: Callable[[str], None]):
+        super().__init__(
+            objective=facts["objective"], max_trials=facts["max_trials"], seed=facts["seed"]
+        )
+        self.results: dict[str, tuple[dict[str, float], int]] = {}
+        self._share, self._put_back = facts["share"], put_back
+        self._number_and_failures: dict[str, tuple[int, int]] = {}
+
+    def take(self, opened: Opened):
+        """The trial that the service opened."""
+        row = opened.row
+        blank = keras_tuner.HyperParameters.from_config({"space": opened.space, "values": {}})
+        trial = as_trial(row, blank)
+        self.trials[row.trial_id] = trial
+        self._number_and_failures[row.trial_id] = row.number, opened.failures
+        return trial
+
+    def remaining_trials(self):
+        return self._share
+
+    def number_of(self, trial_id: str) -> int:
+        return self._number_and_failures[trial_id][0]
+
+    def failures_of(self, trial_id: str) -> int:
+        return self._number_and_failures[trial_id][1]
+
+    def update_trial(self, trial_id, metrics, step=0):
+        self.results[trial_id] = {k: float(v) for k, v in metrics.items()}, int(step)
+        trial = self.trials[trial_id]
+        for name, value in metrics.items():
+            if not trial.metrics.exists(name):
+                trial.metrics.register(name, direction=self.objective.direction)
+            trial.metrics.update(name, value, step=step)
+        return trial
+
+    def end_trial(self, trial, *old_arguments, **old_keywords):
+        """The service ends it; here it is forgotten."""
+        self.trials.pop(getattr(trial, "trial_id", trial), None)
+
+    def put_back(self, trial_id: str) -> None:
+        self.trials.pop(trial_id, None)
+        self._put_back(trial_id)
+
+    def populate_space(self, trial_id):
+        raise RuntimeError("A worker's trials come from the search's service.")
+
+
+class WorkerStore:
+    """What the stacked search asks a store, answered by the service."""
+
+    def __init__(self, tuner: WorkerTuner):
+        self._tuner = tuner
+
+    def trials(self) -> list[TrialRow]:
+        return []  # none is the worker's own before it asks
+
+    def report_epochs(self, reports: Iterable[tuple]) -> None:
+        """Epochs that a checkpoint had, told again."""
+        reports = [report[:4] for report in reports]
+        if reports:
+            self._tuner._report_epochs(reports)
+
+    def forgive(self, trial_ids: Iterable[str]) -> None:
+        self._tuner.service.forgive(list(trial_ids))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@contextlib.contextmanager
+def _every(seconds: float, action: Callable[[], None]):
+    """Does it again and again in a thread, until the block ends; a call that fails ends that."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(seconds):
+            try:
+                action()
+            except Exception:
+                return  # the service is gone, as the next call will tell
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
