@@ -21,6 +21,9 @@ def test_json_round_trip_keeps_every_field():
         batch_size=7,
         seed=11,
         optimizers=("sgd", "adam"),
+        lanes="7",
+        keep_best=2,
+        backend="jax",
         precision="mixed_bfloat16",
     )
     assert SearchConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -43,6 +46,7 @@ def test_a_setting_of_another_version_is_refused():
         ("epochs", "3"),
         ("dataset", None),
         ("seed", 2**31),
+        ("keep_best", -1),
         ("optimizers", ()),
         ("optimizers", (3,)),
         ("precision", "double"),

@@ -81,6 +81,11 @@ class SearchConfig:
         "How many trials are trained at once, stacked in one compiled program: a number, or auto "
         "for what the planner finds best (see --explain_plan).",
     )
+    keep_best: int = _field(
+        10,
+        "Keep the weights of so many best trials on the disk, and delete those of the others as the "
+        "search goes. 0: keep all.",
+    )
     backend: str = _field(
         "",
         "What Keras computes with: tensorflow or jax. Default: Keras's own setting.",
@@ -99,6 +104,7 @@ class SearchConfig:
         for name in ("max_trials", "epochs", "batch_size"):
             _check_whole(name, getattr(self, name), at_least=1)
         _check_whole("patience", self.patience, at_least=0)
+        _check_whole("keep_best", self.keep_best, at_least=0)
         _check_whole("seed", self.seed, at_least=0)
         if self.seed >= 2**31:
             raise UserError(f"seed is {self.seed}, expected less than 2**31.")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tuner_app.tuners.observer import Observer
 
 ENDED = ("COMPLETED", "FAILED")
-KEEP_BEST = 10  # trials whose weights stay on disk
 
 
 @dataclass(frozen=True)
@@ -102,48 +101,62 @@ def run_search(
     """
     began = time.monotonic()
     _check_directory(config.directory, resume)
-    import keras
-
     from tuner_app import tuners
-    from tuner_app.optimizers import EvaluateAtPoint
 
-    device, dataset, tuner, given = _prepared(config, observers)
-    oracle, directory = tuner.oracle, config.directory
-    for line in (_headline(config, dataset, device), *dataset.notes):
+    prepared = prepare(config, observers)
+    tuner, directory = prepared.tuner, config.directory
+    for line in prepared.lines:
         say(line)
-
-    callbacks: list[Any] = [EvaluateAtPoint()]
-    if config.patience:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                oracle.objective.name,
-                mode=oracle.objective.direction,
-                patience=config.patience,
-                restore_best_weights=True,
-            )
-        )
     failure = ""
     try:
-        tuner.search(**given, epochs=config.epochs, callbacks=callbacks, verbose=0)
-        _picture_mistakes(config, dataset)
+        tuner.search(**prepared.fit)
+        _picture_mistakes(config, prepared.dataset)
     except tuners.SearchFailed as error:
         failure = str(error)
     finally:
         tuner.close()
     seconds = time.monotonic() - began
-    return Outcome(directory, results.read(directory), device, seconds, failure, tuner.how_stacked)
+    found = results.read(directory)
+    return Outcome(directory, found, prepared.device, seconds, failure, tuner.how_stacked)
 
 
 def explain(config: SearchConfig) -> str:
     """How the trials of a search would be trained, in a sentence. Nothing is trained or kept."""
     with tempfile.TemporaryDirectory() as folder:
         elsewhere = dataclasses.replace(config.anchored(Path.cwd()), project=f"{folder}/plan")
-        _, _, tuner, given = _prepared(elsewhere, ())
-        return tuner.explain(**given, epochs=config.epochs)
+        prepared = prepare(elsewhere)
+        return prepared.tuner.explain(**prepared.fit)
 
 
-def _prepared(config: SearchConfig, observers: "Iterable[Observer]") -> tuple:
-    """(device's name, data set, tuner, the data as arguments of its search)."""
+@dataclass(frozen=True)
+class Prepared:
+    """What a search needs, made from its configuration.
+
+    Attributes:
+        device: What trains, such as "CPU, 2 cores".
+        dataset: The data.
+        tuner: Owns the project directory, or works for the process that does.
+        fit: The arguments of the tuner's `search`.
+        lines: What will be done, for a person.
+    """
+
+    device: str
+    dataset: data.Dataset
+    tuner: Any
+    fit: dict[str, Any]
+    lines: tuple[str, ...]
+
+
+def prepare(
+    config: SearchConfig,
+    observers: "Iterable[Observer]" = (),
+    make: Callable[..., Any] | None = None,
+) -> Prepared:
+    """Loads the data and makes the oracle and the tuner of a search.
+
+    Args:
+        make: Makes the tuner, from an oracle and a hypermodel; default `PopulationTuner`.
+    """
     from tuner_app import environment, oracles, tuners
     from tuner_app.tracking.tensorboard import TensorBoard
     from tuner_app.trial_data import in_search
@@ -159,18 +172,42 @@ def _prepared(config: SearchConfig, observers: "Iterable[Observer]") -> tuple:
     directory = config.directory
     board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
     searched, given = in_search(space, dataset, config.batch_size, config.seed)
-    tuner = tuners.PopulationTuner(
+    tuner = (make or tuners.PopulationTuner)(
         oracle,
         searched,
         directory=str(directory.parent),
         project_name=directory.name,
         observers=[board, *observers],
         seed=config.seed,
-        keep_best=KEEP_BEST,
+        keep_best=config.keep_best or None,
         config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
         lanes=config.lanes if config.lanes == "auto" else int(config.lanes),
     )
-    return device, dataset, tuner, given
+    fit = given | {
+        "epochs": config.epochs,
+        "callbacks": _callbacks(config, tuner.oracle.objective),
+        "verbose": 0,
+    }
+    lines = (_headline(config, dataset, device), *dataset.notes)
+    return Prepared(device, dataset, tuner, fit, lines)
+
+
+def _callbacks(config: SearchConfig, objective: Any) -> list:
+    import keras
+
+    from tuner_app.optimizers import EvaluateAtPoint
+
+    callbacks: list[Any] = [EvaluateAtPoint()]
+    if config.patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                objective.name,
+                mode=objective.direction,
+                patience=config.patience,
+                restore_best_weights=True,
+            )
+        )
+    return callbacks
 
 
 def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:

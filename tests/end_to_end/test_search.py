@@ -54,7 +54,7 @@ def read_json(project: Path, capsys) -> dict:
 def finished(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """A search in a process of its own, piped, in a folder with a space in its name."""
     project = tmp_path_factory.mktemp("with space") / "a search"
-    words = ["search", *SMALL, "--max_trials=3", f"--project={project}"]
+    words = ["search", *SMALL, "--max_trials=3", "--keep_best=2", f"--project={project}"]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
         [sys.executable, "-m", "tuner_app", *words],
@@ -89,6 +89,13 @@ def test_results_have_as_many_trials_as_asked_for(finished, capsys):
     for trial in found["trials"]:
         assert trial["status"] == "COMPLETED" and trial["epochs"] == 2 and trial["seconds"] > 0
         assert trial["hyperparameters"]["optimizer"] in ("adam", "adamw", "nesterov")
+
+
+def test_the_best_trials_weights_alone_are_kept(finished, capsys):
+    project, _ = finished
+    trials = read_json(project, capsys)["trials"]  # best first
+    kept = {path.parent.name for path in project.glob("trial_*/checkpoint.weights.h5")}
+    assert kept == {f"trial_{trial['trial_id']}" for trial in trials[:2]}
 
 
 def test_table_and_csv_say_the_same(finished, capsys):
