@@ -83,8 +83,8 @@ class SearchConfig:
     )
     keep_best: int = _field(
         10,
-        "Keep the weights of so many best trials on the disk, and delete those of the others as the "
-        "search goes. 0: keep all.",
+        "Keep the weights of so many best trials on the disk, and delete those of the others as "
+        "the search goes. 0: keep all.",
     )
     backend: str = _field(
         "",
