@@ -7,19 +7,20 @@ from pathlib import Path
 
 from tuner_app import environment, experiment
 from tuner_app.cli.invocation import command_line
+from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
 from tuner_app.store import TrialRecord, holds_search
 
 
-def run_search(config: SearchConfig, quiet: bool) -> int:
+def run_search(config: SearchConfig, quiet: bool, workers: Workers | None = None) -> int:
     """Begins a search and sees it to its end. Returns the exit status."""
-    say = _say(quiet)
+    tell = say(quiet)
     if not config.project:
         wanted, free = config.directory, first_free(config.directory)
         config = dataclasses.replace(config, project=str(free))
         if free != wanted:
-            say(f"{wanted} is taken, so this search is kept in {free}.")
-    return _run(config, finished=None, quiet=quiet)
+            tell(f"{wanted} is taken, so this search is kept in {free}.")
+    return _run(config, finished=None, quiet=quiet, workers=workers)
 
 
 def explain_plan(config: SearchConfig) -> int:
@@ -30,10 +31,10 @@ def explain_plan(config: SearchConfig) -> int:
     return 0
 
 
-def resume_search(directory: str, quiet: bool) -> int:
+def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -> int:
     """Goes on with the search in `directory`. Returns the exit status."""
     config, finished = experiment.stored(directory)
-    return _run(config, finished=finished, quiet=quiet)
+    return _run(config, finished=finished, quiet=quiet, workers=workers)
 
 
 def first_free(directory: Path) -> Path:
@@ -45,8 +46,14 @@ def first_free(directory: Path) -> Path:
     return candidate
 
 
-def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) -> int:
-    """`finished`: the trials that are over already when a search is resumed, None for a new one."""
+def _run(
+    config: SearchConfig,
+    finished: list[TrialRecord] | None,
+    quiet: bool,
+    workers: Workers | None = None,
+) -> int:
+    """`finished`: the trials that are over already when a search is resumed, None for a new one.
+    `workers`: Ray's; None: this process trains."""
     resume = finished is not None
     experiment.check(config, resume=resume)
     environment.use_backend(config.backend)
@@ -54,11 +61,17 @@ def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) 
     from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary
 
-    observers = [] if quiet else [_progress(config.epochs, finished or [])]
+    observers = [] if quiet else [progress(config.epochs, finished or [])]
     try:
         with Interruption() as interruption:
             observers.append(interruption)
-            outcome = experiment.run_search(config, observers, resume=resume, say=_say(quiet))
+            told = {"resume": resume, "say": say(quiet)}
+            if workers is None:
+                outcome = experiment.run_search(config, observers, **told)
+            else:
+                from tuner_app.cluster import ray_engine
+
+                outcome = ray_engine.run_search(config, workers, observers, **told)
     except KeyboardInterrupt:
         if holds_search(config.directory):
             how = f"Go on with: {command_line('resume', config.directory)}"
@@ -73,7 +86,7 @@ def _run(config: SearchConfig, finished: list[TrialRecord] | None, quiet: bool) 
     return 0
 
 
-def _progress(epochs: int, finished: list[TrialRecord]):
+def progress(epochs: int, finished: list[TrialRecord]):
     from tuner_app.cli.progress import LiveProgress, PlainProgress
 
     if sys.stdout.isatty():
@@ -81,5 +94,5 @@ def _progress(epochs: int, finished: list[TrialRecord]):
     return PlainProgress(finished)
 
 
-def _say(quiet: bool) -> Callable[[str], None]:
+def say(quiet: bool) -> Callable[[str], None]:
     return (lambda line: None) if quiet else (lambda line: print(line, flush=True))

@@ -1,0 +1,278 @@
+"""A search on Ray: its owner in one actor, each worker in another, on one machine or on many.
+
+Ray places the workers where there are cores and GPUs. Where a process or a machine dies, another
+worker is started; one that finds no room waits until a machine joins. The driver is the process
+that the user sees: it starts the actors, passes on what the owner tells, and counts deaths.
+
+The project directory must be under the same path on every machine. The database is written by the
+owner's process only, which Ray keeps on the driver's machine.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tuner_app import environment, experiment, results
+from tuner_app.cluster.workers import Workers
+from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
+
+DEATHS = 3  # of workers in a row, without an epoch in between, after which the search is given up
+POLL = 0.3  # seconds
+
+
+def run_search(
+    config: SearchConfig,
+    workers: Workers,
+    observers: Iterable[Any] = (),
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> experiment.Outcome:
+    """As `experiment.run_search`, with workers on Ray.
+
+    Raises:
+        UserError: Bad input, Ray is not installed, or no cluster answers at the address.
+        KeyboardInterrupt: The search was stopped; it can be resumed.
+    """
+    began = time.monotonic()
+    experiment.check(config, resume=resume)
+    config = dataclasses.replace(config, project=str(config.directory.absolute()))
+    ray = _connected(workers)
+    try:
+        driver = Driver(ray, config, workers, list(observers), say)
+        failure = driver.run()
+    finally:
+        ray.shutdown()
+    seconds = time.monotonic() - began
+    found = results.read(config.directory)
+    return experiment.Outcome(
+        config.directory, found, driver.device, seconds, failure, driver.how_stacked
+    )
+
+
+def _connected(workers: Workers):
+    """The `ray` module, connected to a cluster."""
+    # Ray would build an environment for every worker out of a project that `uv run` has started.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise UserError(
+            "The engine is ray, which is not installed. Install it: pip install 'tuner-app[ray]'."
+        ) from None
+    options = {"include_dashboard": False} if not workers.address else {}
+    try:
+        ray.init(
+            address=workers.address or None,
+            log_to_driver=False,
+            logging_level="error",
+            **options,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"No Ray cluster answers at {workers.address!r} ({error}). Expected auto or HOST:PORT "
+            "of a running one (`ray start --head`), or nothing, for one on this machine alone."
+        ) from None
+    return ray
+
+
+class Driver:
+    """One search on Ray, as its user's process sees it.
+
+    Attributes:
+        device: What trains, in words.
+        how_stacked: How a worker stacked its trials, in words; "" where none did.
+        deaths: How many workers have died.
+    """
+
+    def __init__(self, ray, config: SearchConfig, workers: Workers, observers: list, say):
+        self.ray, self.config, self.workers = ray, config, workers
+        self.observers, self.say = observers, say
+        self.device, self.how_stacked, self.deaths = "", "", 0
+        self._seen = 0  # events passed on
+        self._working: dict[Any, tuple[str, Any]] = {}  # result to come → worker's name, actor
+        self._started = 0  # workers so far
+        self._in_a_row = 0  # deaths since the last event
+
+    def run(self) -> str:
+        """Until every trial has ended. Returns why the search failed, or ""."""
+        ray = self.ray
+        self.owner = self._owner()
+        outcome = "failed"
+        try:
+            lines = self._ask(self.owner.begin.remote())
+            self.device = f"{self.workers.number} workers on Ray"
+            for line in lines:
+                self.say(line)
+            for _ in range(self.workers.number):
+                self._start_worker()
+            while self._working:
+                done, _ = ray.wait(list(self._working), timeout=POLL)
+                self._pass_on()
+                for one in done:
+                    self._after(one)
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            failure = self._end(outcome)
+        return failure
+
+    def _end(self, outcome: str) -> str:
+        for _, actor in self._working.values():
+            self.ray.kill(actor)
+        try:
+            failure = self._ask(self.owner.finish.remote(outcome))
+            self._pass_on()
+        except self.ray.exceptions.RayActorError:
+            return "The process that owns the search died."
+        self.ray.kill(self.owner)
+        return failure
+
+    def _owner(self):
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(
+            self.ray.get_runtime_context().get_node_id(), soft=False
+        )
+        actor = self.ray.remote(Owner).options(num_cpus=0, scheduling_strategy=here)
+        return actor.remote(self.config.to_dict(), self.workers.number, os.getcwd())
+
+    def _start_worker(self) -> None:
+        name, self._started = f"w{self._started}", self._started + 1
+        cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)) // self.workers.number)
+        actor = self.ray.remote(Worker).options(num_cpus=cores, num_gpus=self.workers.gpus)
+        actor = actor.remote(self.config.to_dict(), cores, os.getcwd())
+        self._working[actor.train.remote(self.owner, name)] = name, actor
+
+    def _after(self, one) -> None:
+        """A worker has no more trials to train, or is dead."""
+        name, actor = self._working.pop(one)
+        try:
+            self.how_stacked = self._ask(one) or self.how_stacked
+        except self.ray.exceptions.RayActorError as death:
+            self.deaths += 1
+            self._in_a_row += 1
+            lost = self._ask(self.owner.call.remote("lost", name))
+            self.say(f"Worker {name} died with {len(lost)} trials, which run again elsewhere.")
+            if self._in_a_row > DEATHS * self.workers.number:
+                raise RuntimeError(f"{self._in_a_row} workers died in a row.") from death
+        self.ray.kill(actor)
+        needed = min(self.workers.number, self._ask(self.owner.unfinished.remote()))
+        while len(self._working) < needed:
+            self._start_worker()
+
+    def _pass_on(self) -> None:
+        """Tells the observers here what the owner's were told."""
+        from tuner_app.tuners.audience import tell
+
+        events = self._ask(self.owner.events_since.remote(self._seen))
+        self._seen += len(events)
+        if events:
+            self._in_a_row = 0
+        for event, details in events:
+            tell(self.observers, event, *details)
+
+    def _ask(self, reference) -> Any:
+        """The answer; what was raised there is raised here, without Ray's account of it."""
+        try:
+            return self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+
+
+# In actors.
+
+
+class Owner:
+    """The process that owns the project directory."""
+
+    def __init__(self, config: dict, workers: int, folder: str):
+        os.chdir(folder)
+        self.config, self.workers = SearchConfig.from_dict(config), workers
+        self.events: list[tuple[str, tuple]] = []
+        self.service = None
+
+    def begin(self) -> tuple[str, ...]:
+        """Opens the search. Returns what will be done, in words."""
+        _set_up(self.config, cores=1)
+        from tuner_app.cluster.service import SearchService
+        from tuner_app.tuners.observer import Observer
+
+        class Log(Observer):
+            pass
+
+        def noted(event: str) -> Callable:
+            return lambda _, *details: self.events.append((event, details))
+
+        for event in (name for name in vars(Observer) if not name.startswith("_")):
+            setattr(Log, event, noted(event))
+        prepared = experiment.prepare(self.config, [Log()])
+        self.service = SearchService(prepared.tuner, self.workers)
+        self.service.begin(self.config.epochs)
+        return prepared.lines
+
+    def call(self, name: str, *arguments: object) -> object:
+        """Calls a method of the `SearchService`."""
+        return getattr(self.service, name)(*arguments)
+
+    def events_since(self, number: int) -> list[tuple[str, tuple]]:
+        """What observers were told, without the first `number` events."""
+        return self.events[number:]
+
+    def unfinished(self) -> int:
+        """Trials that are not over."""
+        return 0 if self.service.failure else self.service.unfinished
+
+    def finish(self, outcome: str) -> str:
+        """See `SearchService.finish`."""
+        return self.service.finish(outcome) if self.service else ""
+
+
+class Worker:
+    """A process that trains."""
+
+    def __init__(self, config: dict, cores: int, folder: str):
+        os.chdir(folder)
+        self.config, self.cores = SearchConfig.from_dict(config), cores
+
+    def train(self, owner, name: str) -> str:
+        """Trains until there are no more trials. Returns how they were stacked, in words."""
+        _set_up(self.config, self.cores)
+        from tuner_app.cluster.worker_tuner import WorkerTuner
+
+        def make(oracle, hypermodel, **options):
+            for not_here in ("config", "keep_best", "observers", "seed"):
+                options.pop(not_here)
+            return WorkerTuner(Channel(owner), name, hypermodel, **options)
+
+        prepared = experiment.prepare(self.config, make=make)
+        prepared.tuner.search(**prepared.fit)
+        return prepared.tuner.how_stacked
+
+
+class Channel:
+    """A `SearchService` in another process."""
+
+    def __init__(self, owner):
+        self._owner = owner
+
+    def __getattr__(self, name: str) -> Callable:
+        import ray
+
+        def call(*arguments: object) -> object:
+            return ray.get(self._owner.call.remote(name, *arguments))
+
+        return call
+
+
+def _set_up(config: SearchConfig, cores: int) -> None:
+    for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[library] = str(cores)
+    environment.use_backend(config.backend)
+    environment.import_quietly()
