@@ -1,0 +1,1 @@
+"""Stacked trials against KerasTuner, Optuna and Ray Tune. See `__main__`."""
