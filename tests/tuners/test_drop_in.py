@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import random
 
 import keras
 import keras_tuner
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import tuner_app
+from tuner_app.oracles import GridOracle
 from tuner_app.store import SearchReader
 from tuner_app.tuners import SequentialTuner
 from tuner_app.tuners.drop_in import Hyperband
@@ -53,6 +55,46 @@ def test_a_grid_fills_every_lane(tmp_path):
     assert sorted(found) == sorted(itertools.product([2, 3], [0.01, 0.02, 0.03]))
     assert max(most) == 6
     assert tuner.stacked == 6 and tuner.stack_stats.stacks == 2  # of 2 units, and of 3
+
+
+def asked_while_training(hp):
+    """Neither the oracle nor the trial's values know of these before the trial has ended."""
+    if hp.Boolean("deep"):
+        hp.Choice("units", [1, 2, 3])
+        with hp.conditional_scope("units", [2]):
+            if hp.get("units") == 2:
+                hp.Choice("kind", ["a", "b"])
+    else:
+        hp.Choice("rate", [4, 5])
+
+
+@pytest.mark.parametrize("open_at_once", [1, 2, 5])
+def test_a_grid_takes_hyperparameters_that_appear_while_trials_run(open_at_once):
+    oracle, draw = GridOracle(objective=keras_tuner.Objective("score", "min")), random.Random(0)
+    running, waiting = {}, list(range(open_at_once))
+    while waiting or running:
+        for slot in list(waiting):
+            trial = oracle.create_trial(f"slot{slot}")
+            if trial.status == "RUNNING":
+                running[slot] = trial
+            if trial.status != "IDLE":
+                waiting.remove(slot)
+        if running:
+            slot = draw.choice(list(running))
+            trial = running.pop(slot)
+            asked_while_training(trial.hyperparameters)
+            oracle.update_space(trial.hyperparameters)
+            oracle.update_trial(trial.trial_id, {"score": draw.random()})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+            waiting.append(slot)
+    values = [trial.hyperparameters.values for trial in oracle.trials.values()]
+    shallow = [v["rate"] for v in values if not v["deep"]]
+    deep = [(v["units"], v.get("kind")) for v in values if v["deep"]]
+    assert sorted(shallow) == [4, 5]
+    assert set(deep) == {(1, None), (2, "a"), (2, "b"), (3, None)}
+    # What KerasTuner's grid does too: `rate` was known, and no condition ends it, when `deep` began.
+    assert len(deep) == 8
 
 
 def test_bayesian_optimization_does_not_repeat_a_point(tmp_path):

@@ -13,7 +13,9 @@ class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
 
     KerasTuner forgets the order of the combinations on a resume; here each trial notes which one it
     follows. KerasTuner also waits for a trial's end before it gives the next combination; here as
-    many may be open as are asked for.
+    many may be open as are asked for. So there may be trials that lack a hyperparameter because
+    their models do not ask for it, or have not yet: such a one is not varied there, and where
+    combinations are compared it counts as its default.
 
     >>> oracle = GridOracle(objective="val_loss")
     >>> oracle.hyperparameters.Choice("units", [8, 16])
@@ -34,6 +36,38 @@ class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
             self._populate_next.append(trial_id)
         return response
 
+    def _get_next_combination(self, values):
+        space = self.get_space()
+        space.values = dict(values)
+        was_active = [space.is_active(hp) for hp in space.space]
+        for hp in reversed(space.space):
+            if hp.name not in values or not space.is_active(hp):
+                continue
+            order = _in_order(hp)
+            place = order.index(values[hp.name]) + 1
+            space.values[hp.name] = order[place % len(order)]
+            if place < len(order):
+                break
+        else:
+            return None
+        following = {}
+        for hp, active_before in zip(space.space, was_active, strict=True):
+            if not space.is_active(hp):
+                continue
+            if not active_before:
+                space.values[hp.name] = hp.default
+            if hp.name in space.values:
+                following[hp.name] = space.values[hp.name]
+        return following
+
+    def _compare(self, a, b):
+        for hp in self.get_space().space:
+            one, other = a.get(hp.name, hp.default), b.get(hp.name, hp.default)
+            if one != other:
+                order = _in_order(hp)
+                return -1 if order.index(one) < order.index(other) else 1
+        return 0
+
     def get_state(self):
         return super().get_state() | {"populate_next": list(self._populate_next)}
 
@@ -48,6 +82,11 @@ class GridOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
         self._ordered_ids = _NotedList()
         for row in rows:
             self._ordered_ids.insert(row.trial_id, row.note["follows"])
+
+
+def _in_order(hp) -> list:
+    """A hyperparameter's values, the default first."""
+    return [hp.default, *(value for value in hp.values if value != hp.default)]
 
 
 class _NotedList(LinkedList):
