@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tuner_app.cli import board, export, listing, report, results, resume, search
+from tuner_app.cli import board, confirm, export, listing, report, results, resume, search
 from tuner_app.cli.parsing import command_help, parse
 from tuner_app.errors import UserError, unknown
 
 COMMANDS = {
     "search": search,
     "resume": resume,
+    "confirm": confirm,
     "results": results,
     "report": report,
     "board": board,

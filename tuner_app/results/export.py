@@ -10,6 +10,7 @@ from tuner_app import data
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.results.training_script import training_script
+from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
 
 WEIGHTS = "checkpoint.weights.h5"
@@ -47,7 +48,7 @@ def export(project, output="best.keras"):
     output = checked(Path(output).expanduser())
     with SearchReader(project) as reader:
         config, objective = configuration(reader), reader.fact("objective")
-        trial = best(reader, objective["direction"])
+        trial, _ = winner(reader)
     weights = Path(project) / f"trial_{trial.trial_id}" / WEIGHTS
     if not weights.is_file():
         raise UserError(
@@ -97,17 +98,6 @@ def configuration(reader):
             "its model and data are not known here. Export from that program."
         )
     return SearchConfig.from_dict(asked)
-
-
-def best(reader, direction):
-    """The completed trial with the best score, a `TrialRow`."""
-    completed = [row for row in reader.trials() if row.status == "COMPLETED"]
-    if not completed:
-        raise UserError(
-            f"{reader.directory} has no completed trial yet, so there is no best model to export."
-        )
-    choose = max if direction == "max" else min
-    return choose(completed, key=lambda row: row.score)
 
 
 def trained(config, spec, trial, weights):

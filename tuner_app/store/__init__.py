@@ -6,7 +6,8 @@ Reading (needs neither TensorFlow nor Keras, works while a search runs):
     with SearchReader(directory) as reader:
         reader.fact("config"), reader.trials(), reader.history(trial_id), ...
 
-Writing is the tuners' and oracles' business, through `SearchStore`.
+Writing is the tuners' and oracles' business, through `SearchStore`; what was asked of a search
+after it (confirmations, the test set) is in `answers`.
 """
 
 from tuner_app.store.project_directory import delete_search, refuse_foreign

@@ -7,7 +7,15 @@ from tuner_app.errors import UserError
 from tuner_app.store import lock, schema
 
 # What a search leaves in its directory: anything else there belongs to somebody else.
-OUR_FILES = ("search.db", "search.lock", "search.json", "search.lanes", "trial_", "tensorboard")
+OUR_FILES = (
+    "search.db",
+    "search.lock",
+    "search.json",
+    "search.lanes",
+    "trial_",
+    "tensorboard",
+    "confirmation",
+)
 
 
 def refuse_foreign(directory: str | Path, allow_keras_tuner: bool = False) -> None:

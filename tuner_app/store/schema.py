@@ -12,11 +12,18 @@ from tuner_app.errors import UserError
 
 FILE_NAME = "search.db"
 SEARCH_FILE = "search.json"  # beside it: see `trial_files`
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LEAST_SIZE = 4096  # bytes: one page; SQLite takes less for an empty database
 APPLICATION_ID = 0x54756E65  # "Tune": SQLite's mark of whose database a file is
 
-TABLES = """
+# What confirmations found, each as JSON: see `answers`.
+_SINCE_2 = """
+CREATE TABLE confirmations (
+  confirmation INTEGER PRIMARY KEY, made REAL NOT NULL, found TEXT NOT NULL);
+"""
+
+TABLES = (
+    """
 -- What the search is: its configuration, objective, budget, each as JSON.
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -71,6 +78,11 @@ CREATE VIEW counts AS
   SELECT status, mode, COUNT(*) AS trials, SUM(epochs) AS epochs, SUM(seconds) AS seconds
   FROM trials GROUP BY status, mode;
 """
+    + _SINCE_2
+)
+
+# What brings a database of an earlier version to the next one.
+UPGRADES = {1: _SINCE_2}
 
 
 class NotBegun(Exception):
@@ -117,6 +129,8 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id={APPLICATION_ID};"
                 f"PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
             )
+        else:
+            _upgrade(connection)
     except sqlite3.OperationalError as error:
         connection.close()
         raise _unwritable(path, error) from None
@@ -170,7 +184,7 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the database is still empty; refuses those that are not ours to read."""
     tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if tables == 0 and application == 0 and version == 0:
         return True
     if application != APPLICATION_ID:
@@ -184,6 +198,18 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
             f"{SCHEMA_VERSION}). Update tuner_app, or choose another project directory."
         )
     return False
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Brings the tables of an earlier version to this one; readers manage without."""
+    for version in range(_version(connection), SCHEMA_VERSION):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {UPGRADES[version]} PRAGMA user_version={version + 1}; COMMIT;"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuner_app.store import SearchStore, TrialRow
+from tuner_app.results import read
+from tuner_app.store import SearchStore, TrialRow, answers
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -85,3 +86,66 @@ def write_search(directory: Path, trials: int, epochs: int = 3) -> Path:
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory) -> Path:
     return write_search(tmp_path_factory.mktemp("report") / "search", trials=60)
+
+
+def confirmation(winner: str, other: str) -> dict:
+    """A confirmation of two trials, as `answers.confirming` finds it."""
+    return {
+        "objective": {"name": "val_accuracy", "direction": "max"},
+        "seeds": [1, 2],
+        "configurations": [
+            {
+                "trial_id": trial_id,
+                "rank": rank,
+                "search_score": 0.95,
+                "scores": [mean - 0.01, mean + 0.01],
+                "failed": 0,
+                "messages": [],
+                "mean": mean,
+                "low": mean - 0.02,
+                "high": mean + 0.02,
+                "best_epochs": [1, 1],
+                "epochs": 6,
+            }
+            for rank, (trial_id, mean) in enumerate(((winner, 0.9), (other, 0.8)), start=1)
+        ],
+        "comparisons": [
+            {
+                "first": winner,
+                "second": other,
+                "difference": 0.1,
+                "low": 0.05,
+                "high": 0.15,
+                "p_value": 0.01,
+                "adjusted": 0.013,
+                "distinguishable": True,
+            }
+        ],
+        "winner": winner,
+        "indistinguishable": [],
+        "optimism": {
+            "trial_id": other,
+            "search_score": 0.95,
+            "mean": 0.8,
+            "by": 0.15,
+            "low": 0.1,
+            "high": 0.2,
+        },
+        "verdict": f"Trial {winner} is better.",
+        "method": "By hand.",
+    }
+
+
+@pytest.fixture(scope="session")
+def confirmed(tmp_path_factory) -> Path:
+    """The same search, of which the third best was confirmed and tested twice."""
+    directory = write_search(tmp_path_factory.mktemp("confirmed") / "search", trials=24)
+    found = sorted(read(directory).trials, key=lambda t: -(t.score or 0))
+    with SearchStore(directory) as store:
+        answers.add_confirmation(store, confirmation(found[2].trial_id, found[0].trial_id))
+        for value in (0.5, 0.75):
+            score = {"name": "accuracy", "value": value, "low": value - 0.1, "high": value + 0.1}
+            answers.add_opening(
+                store, found[2].trial_id, "digits", {"scores": [score], "by": "Ann"}
+            )
+    return directory

@@ -20,6 +20,7 @@ from tuner_app.results.report.domains import domains
 from tuner_app.results.report.edges import edge_check
 from tuner_app.store import SearchStore
 
+HOSTILE = "</script><img src=x onerror=alert(1)>"
 VOID = {"meta", "link", "br", "img", "input"}
 
 
@@ -107,12 +108,24 @@ def test_the_page_stands_alone_and_closes_what_it_opens(page, document):
     assert page.count("</script>") == 2
 
 
-def test_the_page_draws_every_chart_in_a_browser(page, tmp_path):
+MISTAKES = {
+    "trial_id": "0000",
+    "task": "classification",
+    "examples": 10,
+    "classes": ["cat", HOSTILE],
+    "confusion": [[5, 1], [0, 4]],
+    "wrong": 1,
+    "shown": [{"row": 3, "true": 0, "predicted": 1, "sure": 0.9, "image": None}],
+}
+
+
+def test_the_page_draws_every_chart_in_a_browser(confirmed, tmp_path):
     """Where there is a browser; where there is none, what it runs is still complete and balanced:
     every chart's function is there for a place in the page."""
+    page = report.as_html(report.collect(confirmed, with_mistakes=False) | {"mistakes": MISTAKES})
     names = re.findall(r'<section id="(\w+)" hidden>', page)
     script = page.split("<script>")[1]
-    assert len(names) == 8 and all(f"function {name}(place" in script for name in names)
+    assert len(names) == 9 and all(f"function {name}(place" in script for name in names)
     for opening, closing in ("()", "[]", "{}"):
         code = re.sub(r"//.*|/\(\?.*|\"[^\"\n]*\"", "", script)
         assert code.count(opening) == code.count(closing)
@@ -133,8 +146,8 @@ def test_the_page_draws_every_chart_in_a_browser(page, tmp_path):
         )
     assert "CONSOLE" not in done.stderr, done.stderr  # no error, no warning, nothing refused
     shown = re.findall(r'<section id="(\w+)"(?! hidden)', done.stdout)
-    assert set(names) - set(shown) == {"mistakes"}  # which was left out of this report
-    assert done.stdout.count("<svg") > 10 and done.stdout.count("<circle") > 54
+    assert set(names) <= set(shown)
+    assert done.stdout.count("<svg") > 8 and done.stdout.count("<circle") > 22
     assert "<img" not in done.stdout.split("<main>")[1].split('<script type="application/json"')[0]
 
 
@@ -202,3 +215,20 @@ def test_no_tensorflow_is_needed(searched):
     subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(root)}, check=True
     )
+
+
+def test_a_confirmed_winner_is_the_answer_and_the_ledger_is_told(confirmed, capsys):
+    found = report.collect(confirmed, with_mistakes=False)
+    third = [trial for trial in found["trials"] if trial["rank"] == 3][0]
+    assert found["winner"] == third and found["best"]["rank"] == 1
+    page = report.as_html(found)
+    said = "".join(Page(page).said)
+    assert '<p class="figure">0.9</p>' in page and "0.8800 to 0.9200, mean val_accuracy" in page
+    for text in (said, report.as_markdown(found).replace("\\", "")):
+        assert f"Trial {third['trial_id']} is better." in text
+        assert "optimistic by 0.1500 (0.1000 to 0.2000)" in text and "0.013" in text
+        assert f"On the test set trial {third['trial_id']} has accuracy 0.5000" in text
+        assert "opened 2 times: only the first opening is a fair test" in text and "Ann" in text
+    assert main(["results", str(confirmed)]) == 0
+    printed = capsys.readouterr().out
+    assert "Confirmed: Trial" in printed and "opened 2 times" in printed

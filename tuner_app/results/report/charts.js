@@ -64,6 +64,35 @@ const scoreControls = () => [
 const inside = (y, score, box) => Math.min(box.bottom, Math.max(box.top, y(score)));
 const beyond = (y, score, box) => y(score) > box.bottom + 1 || y(score) < box.top - 1;
 
+function confirmation(place, width) {
+  const found = data.confirmation;
+  if (!found || found.winner === null) return null;
+  const rows = found.configurations.filter((r) => r.mean !== null), label = 64, each = 34;
+  const values = rows.flatMap((r) => [...r.scores, r.search_score, r.low, r.high]).filter(isNumber);
+  const box = { left: label, right: width - 12, top: 4, bottom: rows.length * each + 8 };
+  const x = scaleOf(Math.min(...values), Math.max(...values), box.left + 8, box.right - 8);
+  const svg = canvas(width, box.bottom + 42, "Scores of each configuration over the seeds");
+  axes(svg, x, Object.assign(() => 0, { ticks: [] }), box, { x: goal.name });
+  rows.forEach((row, i) => {
+    const y = i * each + each / 2 + 4, name = row.trial_id === found.winner ? "strong" : "";
+    svg.append(draw("text", { x: label - 10, y: y + 4, "text-anchor": "end", class: name, text: row.trial_id }));
+    svg.append(draw("line", { x1: box.left, x2: box.right, y1: y, y2: y, class: "grid" }));
+    if (isNumber(row.low)) {
+      svg.append(draw("rect", { x: x(row.low), y: y - 7, width: Math.max(1, x(row.high) - x(row.low)), height: 14, rx: 4, fill: "var(--accent)", "fill-opacity": 0.22 }));
+    }
+    row.scores.forEach((score, seed) => {
+      if (!isNumber(score)) return;
+      svg.append(draw("circle", { cx: x(score), cy: y + ((seed % 3) - 1) * 5, r: 3.6, fill: "var(--accent)", "fill-opacity": 0.75, class: "dot", ...tipped(() => `Trial ${row.trial_id}, seed ${seed + 1}: ${short(score)}`) }));
+    });
+    svg.append(
+      draw("line", { x1: x(row.mean), x2: x(row.mean), y1: y - 11, y2: y + 11, stroke: "var(--ink)", "stroke-width": 2.5, ...tipped(() => `Mean ${short(row.mean)}`) }),
+      mark(3, x(row.search_score), y, 4.5, { fill: "none", stroke: "var(--bad)", "stroke-width": 2, ...tipped(() => `In the search: ${short(row.search_score)}`) }),
+    );
+  });
+  place.append(svg, make("p", { class: "says", text: "The open diamond is the score that the search saw." }));
+  return [];
+}
+
 function history(place, width) {
   if (!scored.length) return null;
   const height = Math.min(360, Math.max(260, width * 0.4));

@@ -12,7 +12,8 @@ from tuner_app.results.report.domains import domains
 from tuner_app.results.report.edges import edge_check
 from tuner_app.results.report.importance import importance
 from tuner_app.results.search_results import ranked
-from tuner_app.store import SearchReader
+from tuner_app.results.winner import winner
+from tuner_app.store import SearchReader, answers
 from tuner_app.store.json_text import exportable
 
 VERSION = 1  # of the document's form; it grows when a field changes its meaning
@@ -37,7 +38,8 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         attempts = {row.trial_id: reader.attempts(row.trial_id) for row in rows}
         sessions = reader.sessions()
         space = domains(reader.space(max(rows, key=lambda r: r.number).space)) if rows else []
-        test_set = reader.test_set_entries()
+        confirmations, openings = answers.confirmations(reader), answers.openings(reader)
+        chosen = winner(reader)[0].trial_id if any(r.status == "COMPLETED" for r in rows) else None
     numbers = {row.trial_id: row for row in rows}
     records = ranked([row.record() for row in rows], goal["direction"])
     trials = []
@@ -73,6 +75,8 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "config": asked,
         "command": search_command(asked) if asked else "",
         "best": scored[0] if scored else None,
+        "winner": next((trial for trial in scored if trial["trial_id"] == chosen), None),
+        "confirmation": confirmations[-1] if confirmations else None,
         "cost": _cost(trials, sessions),
         "hyperparameters": space,
         "trials": trials,
@@ -81,7 +85,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "curves": told_apart(trials, histories),
         "failures": _failures(trials),
         "mistakes": mistakes.of(directory) if with_mistakes and scored and asked else None,
-        "test_set": test_set,
+        "test_set": openings,
         "environment": sessions[-1]["environment"] if sessions else {},
     }
     return exportable(document)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner_app.errors import UserError
 from tuner_app.results import export
+from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
 from tuner_app.store.json_text import exportable
 
@@ -32,7 +33,7 @@ def of(directory: str | Path) -> dict[str, Any] | None:
     with SearchReader(directory) as reader:
         config = export.configuration(reader)
         try:
-            trial = export.best(reader, reader.fact("objective")["direction"])
+            trial, _ = winner(reader)
         except UserError:
             return None
     folder = Path(directory) / f"trial_{trial.trial_id}"

@@ -1,6 +1,6 @@
 // Puts the page together, and draws again when its width or a choice changes.
 
-const charts = { history, importance, slices, parallel, curves, time, mistakes, table };
+const charts = { confirmation, history, importance, slices, parallel, curves, time, mistakes, table };
 
 function render(only) {
   hideTip();

@@ -15,6 +15,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 
 # Charts, drawn by page.js from the data: (id, heading, what it shows).
 CHARTS = (
+    ("confirmation", "Confirmation", "Each dot is a seed, the bar the mean with its 95% interval."),
     ("history", "Optimization history", "Each dot is a trial; the line is the best score so far."),
     ("importance", "Importance", "How much of the score each hyperparameter explains."),
     ("slices", "Slices", "The score against each hyperparameter, the most important first."),
@@ -102,15 +103,16 @@ def _island(document: Mapping[str, Any]) -> str:
 
 
 def _answer(document: Mapping[str, Any]) -> str:
-    best, goal, cost = document["best"], document["objective"], document["cost"]
+    best, goal, cost = document["winner"], document["objective"], document["cost"]
     figures = [("trials", f"{cost['trials']:,}"), ("time", telling.duration(cost["wall"]))]
     figures += [("epochs", f"{cost['epochs']:,}"), ("at once", str(cost["at_once"]))]
     head = ""
     if best is not None:
         direction = "higher is better" if goal["direction"] == "max" else "lower is better"
+        score, interval = _score(document)
         head = (
-            f'<div class="score"><p class="figure">{telling.number(best["score"])}</p>'
-            f"<p>{escape(goal['name'])}<br><small>{direction}</small></p></div>"
+            f'<div class="score"><p class="figure">{escape(score)}</p>'
+            f"<p>{escape(interval + goal['name'])}<br><small>{direction}</small></p></div>"
         )
     chips = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures
@@ -130,6 +132,17 @@ def _answer(document: Mapping[str, Any]) -> str:
     )
 
 
+def _score(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The winner's score, and what belongs to it: the interval of its mean, once confirmed."""
+    confirmed = document["confirmation"]
+    if confirmed is None or confirmed["winner"] is None:
+        return telling.number(document["winner"]["score"]), ""
+    first = confirmed["configurations"][0]
+    if first["low"] is None:
+        return telling.number(first["mean"]), "mean "
+    return telling.number(first["mean"]), f"{first['low']:.4f} to {first['high']:.4f}, mean "
+
+
 def _with_code(sentence: str) -> str:
     """Escaped text, what stands between backticks as code."""
     parts = escape(sentence).split("`")
@@ -137,7 +150,7 @@ def _with_code(sentence: str) -> str:
 
 
 # After which chart a table stands; the rest come last.
-_AFTER = {"Edge check": "slices", "Failures": "time"}
+_AFTER = {"Confirmation": "confirmation", "Edge check": "slices", "Failures": "time"}
 
 
 def _beside(document: Mapping[str, Any], name: str) -> list[tuple[str, telling.Table]]:

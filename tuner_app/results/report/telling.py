@@ -1,5 +1,6 @@
 """A report in words: the answer's sentences and the tables that every form of it shows."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,21 +27,65 @@ def answer(document: Mapping[str, Any]) -> list[str]:
     best, goal, cost = document["best"], document["objective"], document["cost"]
     if best is None:
         return ["No trial has completed, so there is no answer yet.", _cost_sentence(cost)]
-    epoch = "" if best["best_epoch"] is None else f" (epoch {best['best_epoch'] + 1})"
-    said = [
-        f"Trial {best['trial_id']} is the best of {cost['completed']}: {goal['name']} "
-        f"{number(best['score'])}{epoch}.",
-        _cost_sentence(cost),
-        "It is one run's score, the best of many on the same validation examples, so it is "
-        "optimistic: `tuner-app confirm` says by how much.",
-    ]
+    confirmed = document["confirmation"]
+    if confirmed is None:
+        epoch = "" if best["best_epoch"] is None else f" (epoch {best['best_epoch'] + 1})"
+        said = [
+            f"Trial {best['trial_id']} is the best of {cost['completed']}: {goal['name']} "
+            f"{number(best['score'])}{epoch}.",
+            _cost_sentence(cost),
+            "It is one run's score, the best of many on the same validation examples, so it is "
+            "optimistic: `tuner-app confirm` says by how much.",
+        ]
+    else:
+        said = [confirmed["verdict"], optimism_sentence(confirmed), _cost_sentence(cost)]
     on_edge = [edge["name"] for edge in document["edges"] if edge["edge"]]
     if on_edge:
         said.append(
             f"The best trials lie on the edge of a range: {', '.join(on_edge)}. Better ones may "
             "lie beyond it."
         )
+    return [sentence for sentence in [*said, *test_set_sentences(document["test_set"])] if sentence]
+
+
+def optimism_sentence(confirmed: Mapping[str, Any]) -> str:
+    """How optimistic the search's own best score was; "" where that is not known."""
+    told = confirmed["optimism"]
+    if told is None:
+        return ""
+    said = (
+        f"The search's own best, trial {told['trial_id']} with {told['search_score']:.4f}, has a "
+        f"mean of {told['mean']:.4f}: its score was "
+    )
+    if told["low"] is not None and told["low"] > 0:
+        return said + f"optimistic by {told['by']:.4f} ({told['low']:.4f} to {told['high']:.4f})."
+    if told["high"] is not None and told["high"] < 0:
+        return said + f"pessimistic by {-told['by']:.4f}."
+    return said + f"off by {told['by']:+.4f}, which may be chance."
+
+
+def test_set_sentences(openings: list[Mapping[str, Any]]) -> list[str]:
+    """What the ledger of the test set has to say, the first opening first."""
+    said = []
+    for entry in openings[:1]:
+        scores = "; ".join(score_text(s) for s in entry["metrics"].get("scores", []))
+        said.append(f"On the test set trial {entry['trial_id']} has {scores}.")
+    if len(openings) > 1:
+        said.append(
+            f"The test set was opened {len(openings)} times: only the first opening is a fair "
+            "test, whatever was chosen after it has seen the test set."
+        )
     return said
+
+
+def score_text(score: Mapping[str, Any]) -> str:
+    """A score of the ledger, with its interval.
+
+    >>> score_text({"name": "accuracy", "value": 0.9, "low": 0.85, "high": 0.94})
+    'accuracy 0.9000 (0.8500 to 0.9400)'
+    """
+    said = f"{score['name']} {score['value']:.4f}"
+    return said + ("" if score["low"] is None else f" ({score['low']:.4f} to {score['high']:.4f})")
 
 
 def _cost_sentence(cost: Mapping[str, Any]) -> str:
@@ -57,7 +102,11 @@ def _cost_sentence(cost: Mapping[str, Any]) -> str:
 
 def tables(document: Mapping[str, Any], most: int) -> list[tuple[str, Table]]:
     """The report's tables by heading, `most` trials at most."""
-    found = [("Best trials", _leaders(document, most))] if document["best"] else []
+    found = []
+    if document["confirmation"]:
+        found.append(("Confirmation", _confirmation(document["confirmation"])))
+    if document["best"]:
+        found.append(("Best trials", _leaders(document, most)))
     if document["importance"]["groups"]:
         found.append(("Importance", _importance(document["importance"])))
     if document["edges"]:
@@ -67,6 +116,8 @@ def tables(document: Mapping[str, Any], most: int) -> list[tuple[str, Table]]:
             (str(len(f["trials"])), f["reason"], _few(f["trials"])) for f in document["failures"]
         ]
         found.append(("Failures", Table(("trials", "reason", "which"), rows, (0,))))
+    if document["test_set"]:
+        found.append(("Ledger of the test set", _ledger(document["test_set"])))
     if document["environment"]:
         rows = [(str(k), str(v)) for k, v in document["environment"].items() if k != "program"]
         found.append(("Environment", Table(("what", "version"), rows)))
@@ -116,6 +167,42 @@ def _edges(edges: list[Mapping[str, Any]]) -> Table:
     return Table(("hyperparameter", "verdict", "range", "best three"), rows, note=note)
 
 
+def _confirmation(found: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            str(row["rank"]),
+            row["trial_id"],
+            number(row["mean"]),
+            "–" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}",
+            number(row["search_score"]),
+            _against_winner(found, row["trial_id"]),
+            f"{row['failed']} of {len(row['scores'])}" if row["failed"] else "",
+        )
+        for row in found["configurations"]
+    ]
+    goal = found["objective"]["name"]
+    columns = ("rank", "trial", f"mean {goal}", "95% interval", "in the search")
+    note = f"{len(found['seeds'])} seeds each. {found['method']}"
+    return Table((*columns, "p against the first", "failed"), rows, (0, 2, 4, 5, 6), note)
+
+
+def _against_winner(found: Mapping[str, Any], trial_id: str) -> str:
+    for pair in found["comparisons"]:
+        if {pair["first"], pair["second"]} == {found["winner"], trial_id}:
+            return f"{pair['adjusted']:.2g}"
+    return ""
+
+
+def _ledger(openings: list[Mapping[str, Any]]) -> Table:
+    rows = []
+    for place, entry in enumerate(openings, start=1):
+        opened = datetime.datetime.fromtimestamp(entry["opened"]).strftime("%Y-%m-%d %H:%M")
+        told = entry["metrics"]
+        scores = "; ".join(score_text(s) for s in told.get("scores", []))
+        rows.append((str(place), opened, entry["trial_id"], scores, told.get("by") or ""))
+    return Table(("opening", "when", "trial", "scores", "by"), rows, (0,))
+
+
 def _few(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
@@ -135,7 +222,7 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them.
 
     >>> duration(42.3), duration(200), duration(7300)
-    ('42 s', '3 min 20 s', '2 h 2 min')
+    ('42 s', '3 min 20 s', '2 h 1 min')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
