@@ -69,7 +69,7 @@ def _connected(workers: Workers):
         ray.init(
             address=workers.address or None,
             log_to_driver=False,
-            logging_level="error",
+            logging_level="critical",
             **options,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
