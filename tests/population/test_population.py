@@ -8,6 +8,7 @@ from tuner_app.errors import UserError
 from tuner_app.population import CannotStack, Population
 from tuner_app.population.building import built
 from tuner_app.population.lane import initial_values
+from tuner_app.population.signature import describe
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -243,10 +244,34 @@ def test_learning_rates_are_each_rule_s_own():
         _ = p.lane(2).learning_rate
 
 
-def test_a_light_build_gives_the_very_values_of_a_real_one():
+def drawn_in_many_ways():
+    """A model with every kind of initializer, and randomness of TensorFlow's own in between."""
+    L, I = keras.layers, keras.initializers  # noqa: E741
+    kinds = [
+        *(I.RandomNormal(stddev=0.1), I.TruncatedNormal(seed=4), I.VarianceScaling(2.0)),
+        *(I.Orthogonal(), I.RandomUniform(seed=keras.random.SeedGenerator(5)), I.Identity(2.0)),
+        *(I.Constant(0.5), I.Constant(np.eye(4)), "ones", "he_uniform"),
+    ]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        def of_state(shape, dtype):
+            return tf.random.normal(shape, seed=1) + tf.random.uniform(shape)
+
+        kinds += [of_state, of_state]
+    layers = [L.Dense(4, kernel_initializer=kind, bias_initializer="zeros") for kind in kinds]
+    model = keras.Sequential([L.Input((4,)), *layers, L.BatchNormalization(), L.Dropout(0.1)])
+    model.layers[0].pair = (1, 2.0)
+    model.compile(keras.optimizers.AdamW(0.01, use_ema=True), "mse")
+    return model
+
+
+@pytest.mark.parametrize("build", [build, drawn_in_many_ways])
+def test_a_light_build_gives_the_very_values_of_a_real_one(build):
     light, real = built(build, seed=3, light=True), built(build, seed=3)
     a, b = initial_values(light, seed=3), initial_values(real, seed=3)
     assert a.keys() == b.keys()
+    assert describe(light).structure == describe(real).structure
     for part in a:
         for x, y in zip(a[part], b[part], strict=True):
             assert x.dtype == y.dtype

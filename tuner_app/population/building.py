@@ -1,29 +1,81 @@
 """Building a trial's model for its configuration and initial values only.
 
-Two fifths of building a small Keras model on TensorFlow is creating `tf.Variable`s, for weights
-and for the optimizer's slots, and they stay in memory (0.36 MB a model). A trial whose signature
-has been traced and checked needs none: inside `light_variables()` a Keras variable holds a plain
-tensor, drawn by the same initializer with the same seed, so the values are the same ones.
+Most of building a small Keras model on TensorFlow is creating `tf.Variable`s for weights and slots,
+which stay in memory (0.36 MB a model), drawing their values one operation at a time, preparing
+every operation anew after `tf.random.set_seed`, asking for the signatures of the same functions,
+and keeping track of attributes for checkpoints. A trial whose signature has been traced and checked
+needs none of it: inside `light_building()` a Keras variable holds a plain tensor, or waits until
+its value is read (see `drawing`). The values are the same ones: of the same initializer with the
+same seed.
 """
 
 import contextlib
+import functools
+import inspect
+import random
 import types
 
 import keras
 
+from tuner_app.population import drawing
 from tuner_app.population.functional import functional_optimizers
 
 
+class _Signatures:
+    """The module `inspect`, which remembers the signatures of functions."""
+
+    def __getattr__(self, name):
+        return getattr(inspect, name)
+
+    getfullargspec = staticmethod(functools.lru_cache(1024)(inspect.getfullargspec))
+
+    @staticmethod
+    @functools.lru_cache(1024)
+    def _of(function):
+        return inspect.signature(function)
+
+    @classmethod
+    def signature(cls, function):
+        # A bound method is remembered by its function: the object is another each time.
+        if isinstance(function, types.MethodType):
+            whole = cls._of(function.__func__)
+            return whole.replace(parameters=list(whole.parameters.values())[1:])
+        return (
+            cls._of(function)
+            if isinstance(function, type | types.FunctionType)
+            else (inspect.signature(function))
+        )
+
+
 @contextlib.contextmanager
-def light_variables():
+def light_building():
     """While open, new Keras variables hold plain tensors: to be read, not to be trained."""
     if keras.backend.backend() != "tensorflow":  # JAX's variables are light by themselves
         yield
         return
+    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in _replaced()]
+    for owner, name, replacement in _replaced():
+        setattr(owner, name, replacement)
+    try:
+        with functional_optimizers():
+            yield
+    finally:
+        for owner, name, original in kept:
+            setattr(owner, name, original)
+
+
+@functools.cache
+def _replaced() -> list[tuple]:
+    """(module or class, name, replacement)."""
     import tensorflow as tf
     from keras.src.backend.tensorflow.core import Variable
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
+    from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
+    from keras.src.layers import layer
+    from keras.src.ops import operation
     from keras.src.optimizers.base_optimizer import BaseOptimizer
+    from tensorflow.python.eager.context import Context, context
+    from tensorflow.python.framework import random_seed
 
     def assign(self, value):
         self._value = tf.cast(value, self._dtype)
@@ -34,23 +86,40 @@ def light_variables():
         # For good: it may be assigned to after this context, to hold weights for a moment.
         self._direct_assign = types.MethodType(assign, self)
 
-    replaced = [
+    def initialize_with(self, initializer):
+        if not drawing.can_wait(initializer):
+            initialize(self, initializer(self._shape, dtype=self._dtype))
+            return
+        self._value, self._initializer = None, initializer
+        self._direct_assign = types.MethodType(assign, self)
+
+    set_seed, get_seed, behind = Context._set_global_seed, random_seed.get_seed, []
+
+    def set_seed_only(self, seed):
+        self._seed, self._rng = seed, random.Random(seed)
+        behind.append(seed)
+
+    def get_seed_after_clearing(op_seed):
+        # Only TensorFlow's stateful random operations, which begin here, keep a state to clear.
+        if behind:
+            set_seed(context(), behind[-1])
+            behind.clear()
+        return get_seed(op_seed)
+
+    return [
+        (Context, "_set_global_seed", set_seed_only),
+        (random_seed, "get_seed", get_seed_after_clearing),
         (Variable, "_initialize", initialize),
+        (Variable, "_initialize_with_initializer", initialize_with),
         (
             TFOptimizer,
             "add_variable_from_reference",
             BaseOptimizer.add_variable_from_reference,
         ),
+        (KerasAutoTrackable, "__setattr__", object.__setattr__),
+        (layer, "inspect", _Signatures()),
+        (operation, "inspect", _Signatures()),
     ]
-    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in replaced]
-    for owner, name, method in replaced:
-        setattr(owner, name, method)
-    try:
-        with functional_optimizers():
-            yield
-    finally:
-        for owner, name, method in kept:
-            setattr(owner, name, method)
 
 
 def built(build, seed: int, light: bool = False):
@@ -61,8 +130,8 @@ def built(build, seed: int, light: bool = False):
             more than once.
         light: whether the model is only to be read.
     """
-    keras.utils.set_random_seed(seed % 2**32)
-    with light_variables() if light else contextlib.nullcontext():
+    with light_building() if light else contextlib.nullcontext():
+        keras.utils.set_random_seed(seed % 2**32)
         model = build()
         build_optimizer(model)
     return model

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tuner_app.population import order, vectorize
+from tuner_app.population.drawing import drawn
 from tuner_app.population.readout import rate_place, weight_places
 
 
@@ -110,7 +111,9 @@ def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:
 
     A generator that was given a seed by the model's author keeps it.
     """
-    non_trainable = host(model.non_trainable_variables)
+    parts = [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+    values = iter(drawn([variable for part in parts for variable in part]))
+    trainable, non_trainable, slots = ([next(values) for _ in part] for part in parts)
     position = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
     for layer in model._flatten_layers():
         for generator in layer._seed_generators:
@@ -119,9 +122,9 @@ def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:
                 state = [order.layer_seed(seed, i), 0]
                 non_trainable[i] = np.array(state, non_trainable[i].dtype)
     return {
-        "trainable": host(model.trainable_variables),
+        "trainable": trainable,
         "non_trainable": non_trainable,
-        "optimizer": host(model.optimizer.variables),
+        "optimizer": slots,
     }
 
 

@@ -149,12 +149,12 @@ class Population:
         if key in self._where:
             raise ValueError(f"trial {key!r} is in the population already")
         build, real = (None, model) if isinstance(model, keras.Model) else (model, None)
-        read = real or self._read_lightly(build, seed)
-        if read is None:
-            read = real = built(build, seed)
-        refuse_custom_training(read)
-        build_optimizer(read)
-        description = describe(read)
+        read, description = (None, None) if real else self._read_lightly(build, seed)
+        if description is None:
+            read = real = real or built(build, seed)
+            refuse_custom_training(read)
+            build_optimizer(read)
+            description = describe(read)
         shape = self._shapes.setdefault(description.body.structure, _Shape())
         refusal = shape.refusals.get(description.rule.structure)
         if refusal:
@@ -166,18 +166,18 @@ class Population:
         self._place(trial, shape)
 
     def _read_lightly(self, build, seed):
-        """The trial's model, built only to be read, if its signature is known; None otherwise."""
+        """The trial's model, built only to be read, and description; Nones if it is a new one."""
         if not self._shapes:
-            return None
+            return None, None
         try:
             model = built(build, seed, light=True)
             refuse_custom_training(model)
             description = describe(model)
         except Exception:  # whatever it is, the ordinary way will tell
-            return None
+            return None, None
         shape = self._shapes.get(description.body.structure, _Shape())
         known = any(stack.knows(description) for stack in shape.stacks)
-        return model if known else None
+        return (model, description) if known else (None, None)
 
     def _place(self, trial: Trial, shape: _Shape):
         for stack in shape.stacks:

@@ -197,7 +197,7 @@ class _Walk:
         if isinstance(value, (int, np.integer)):
             return self._number(value, site) if integers else int(value)
         if isinstance(value, (tuple, list)):
-            return (type(value).__name__ == "tuple", *self._items(enumerate(value), site, integers))
+            return (isinstance(value, tuple), *self._items(enumerate(value), site, integers))
         if isinstance(value, dict):
             return ("dict", *self._items(value.items(), site, integers, named=True))
         if isinstance(value, (set, frozenset)):
