@@ -167,7 +167,12 @@ def prepare(
         config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
     )
     objective = _objective(config, space, dataset)
-    oracle = oracles.create(config.oracle, objective, config.max_trials, config.seed, config.epochs)
+    options = {}
+    if config.oracle in oracles.SAMPLERS:
+        options = {"defaults_first": True, "explore": "sobol"}
+    oracle = oracles.create(
+        config.oracle, objective, config.max_trials, config.seed, config.epochs, **options
+    )
 
     directory = config.directory
     board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])

@@ -138,7 +138,7 @@ CHANGES = [
     ({"objective": "loss"}, r"objective name: 'score' before, 'loss' now"),
     ({"space": "other"}, r"search space: space differs"),
     ({"space": "wider"}, r"search space: space differs, x differs"),
-    ({"oracle": "bayesian"}, r"oracle name: 'RandomOracle' before, 'BayesianOracle' now"),
+    ({"oracle": "bayesian"}, r"oracle name: 'random' before, 'BayesianOracle' now"),
     ({"executions_per_trial": 2}, r"executions_per_trial: 1 before, 2 now"),
     ({"seed": 7}, r"seed: 0 before, 7 now"),
 ]

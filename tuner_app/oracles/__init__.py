@@ -8,20 +8,23 @@
 import keras_tuner
 
 from tuner_app.errors import UserError, unknown
-from tuner_app.oracles import bayesian, grid, hyperband, random
+from tuner_app.oracles import bayesian, grid, hyperband
 from tuner_app.oracles.bayesian import BayesianOracle
 from tuner_app.oracles.failure import SearchFailed
 from tuner_app.oracles.grid import GridOracle
 from tuner_app.oracles.hyperband import HyperbandOracle
 from tuner_app.oracles.random import RandomOracle
+from tuner_app.oracles.sampled import SAMPLERS, SampledOracle
 from tuner_app.oracles.stored import ENDED, StoredOracle
 
 __all__ = [
     "ENDED",
     "BayesianOracle",
+    "SAMPLERS",
     "GridOracle",
     "HyperbandOracle",
     "RandomOracle",
+    "SampledOracle",
     "SearchFailed",
     "StoredOracle",
     "create",
@@ -29,7 +32,6 @@ __all__ = [
 ]
 
 _BY_NAME = {
-    random.NAME: RandomOracle,
     grid.NAME: GridOracle,
     hyperband.NAME: HyperbandOracle,
     bayesian.NAME: BayesianOracle,
@@ -54,13 +56,14 @@ def create(
     """The oracle of a command-line name.
 
     Args:
-        name: random, grid, hyperband or bayesian.
+        name: random, sobol, tpe, gp, cmaes, nsga2 or brute (Optuna's samplers); grid, hyperband or
+            bayesian.
         objective: A metric's name (its direction is found from it) or a `keras_tuner.Objective`.
         max_trials: How many trials at most; None: until the oracle ends (random and bayesian: never
             before the space is exhausted).
         seed: An integer from 0, or None for a random one.
         epochs: The most epochs that a trial trains; Hyperband plans with it, the others ignore it.
-        **options: The oracle's own arguments, KerasTuner's names.
+        **options: The oracle's own arguments (see `SampledOracle`; else KerasTuner's names).
 
     Raises:
         UserError: the name or the objective is not known.
@@ -68,15 +71,19 @@ def create(
     >>> create("random", "val_accuracy", max_trials=5, seed=0).objective.direction
     'max'
     """
-    if name not in _BY_NAME:
-        raise unknown("oracle", name, _BY_NAME)
+    if name in SAMPLERS:
+        kind, options = SampledOracle, {"sampler": name, **options}
+    elif name in _BY_NAME:
+        kind = _BY_NAME[name]
+    else:
+        raise unknown("oracle", name, [*SAMPLERS, *_BY_NAME])
     if name == hyperband.NAME:
         if epochs is not None:
             options.setdefault("max_epochs", epochs)
         if max_trials is not None:
             options.setdefault("hyperband_iterations", None)  # go on until there are enough
     try:
-        return _BY_NAME[name](objective=objective, max_trials=max_trials, seed=seed, **options)
+        return kind(objective=objective, max_trials=max_trials, seed=seed, **options)
     except ValueError as error:
         if "Could not infer optimization direction" not in str(error):
             raise

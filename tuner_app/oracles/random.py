@@ -1,6 +1,7 @@
 """Random search: every trial draws its values independently of the others."""
 
 import keras_tuner
+import optuna
 
 from tuner_app.oracles.stored import StoredOracle
 
@@ -16,3 +17,8 @@ class RandomOracle(StoredOracle, keras_tuner.oracles.RandomSearchOracle):
     >>> oracle.create_trial("tuner0").status
     'RUNNING'
     """
+
+
+def sampler(seed: int, **options) -> optuna.samplers.RandomSampler:
+    """Optuna's random sampler, which the command line's `random` uses."""
+    return optuna.samplers.RandomSampler(seed=seed, **options)

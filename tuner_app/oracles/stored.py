@@ -213,6 +213,23 @@ class StoredOracle(keras_tuner.Oracle):
 
     # What KerasTuner does on the way, replaced.
 
+    def _record_values(self, trial):
+        """Notes which values were tried. KerasTuner replaces the value of a name that has several
+        definitions, under different conditions, by a random one that no seed fixes."""
+        hyperparameters, trial_id = trial.hyperparameters, trial.trial_id
+        active = {}
+        for hp in hyperparameters.space:
+            if hp.name not in active and hyperparameters.is_active(hp):
+                active[hp.name] = hyperparameters.values.get(hp.name, hp.default)
+        inactive = {hp.name for hp in hyperparameters.space} - active.keys()
+        hyperparameters.values = {
+            name: value for name, value in hyperparameters.values.items() if name not in inactive
+        } | active
+        before, now = self._id_to_hash[trial_id], self._compute_values_hash(hyperparameters.values)
+        self._tried_so_far.discard(before)
+        self._tried_so_far.add(now)
+        self._id_to_hash[trial_id] = now
+
     def _check_consecutive_failures(self):
         """Too many failures are looked for after the trial is safely written."""
 

@@ -9,8 +9,9 @@ from tuner_app.errors import UserError
 
 # The oracle's arguments that make up the budget and the method; whichever it has.
 _SETTINGS = (
-    "max_trials max_epochs factor hyperband_iterations num_initial_points alpha beta".split()
-)
+    "max_trials max_epochs factor hyperband_iterations num_initial_points alpha beta "
+    "options explore generation defaults_first"
+).split()
 
 
 def asked(oracle: keras_tuner.Oracle, space: list[dict], executions_per_trial: int) -> dict:
@@ -18,7 +19,7 @@ def asked(oracle: keras_tuner.Oracle, space: list[dict], executions_per_trial: i
     settings = {name: getattr(oracle, name) for name in _SETTINGS if hasattr(oracle, name)}
     return {
         "objective": objective(oracle.objective),
-        "oracle": {"name": type(oracle).__name__, **settings},
+        "oracle": {"name": getattr(oracle, "sampler", type(oracle).__name__), **settings},
         "executions_per_trial": executions_per_trial,
         "space": space,
     }

@@ -1,0 +1,287 @@
+"""An oracle whose values come from an Optuna sampler."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+from tuner_app.errors import UserError, unknown
+from tuner_app.oracles import brute, cmaes, gp, nsga2, random, sobol, tpe
+from tuner_app.oracles.dimensions import Dimension, SearchSpace
+from tuner_app.oracles.extras import require
+from tuner_app.oracles.mirror import Mirror
+from tuner_app.oracles.objectives import directions, results
+from tuner_app.oracles.quiet_optuna import quiet_optuna
+from tuner_app.oracles.stored import ENDED, StoredOracle
+
+SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
+EXPLORERS = ("random", "sobol")
+_DRAWS = 100  # at random, before every combination of a finite space is looked at
+_COMBINATIONS = 10**5  # a space with more of them counts as endless
+
+
+class SampledOracle(StoredOracle, keras_tuner.Oracle):
+    """Optuna's samplers, as a KerasTuner oracle that keeps its state in the store.
+
+    Used one trial at a time with the defaults of this class, it proposes what Optuna's sampler of
+    the same seed proposes. A proposal follows from the seed, the proposals before it, and which
+    trials had ended at each. So `random`, `sobol` and `brute`, which mind no results, propose the
+    same for any number of open trials; the others propose the same for the same number of lanes,
+    and for any number with `generation`.
+
+    No point of a finite space is proposed twice: a repetition is replaced by a random point that
+    was not tried, and when there is none the search ends. Failed trials tell the samplers nothing.
+
+    Args (besides KerasTuner's):
+        sampler: random, sobol, tpe, gp, cmaes, nsga2 or brute.
+        options: Arguments of Optuna's sampler, such as {"n_startup_trials": 20}.
+        first: Points to try first, each name to value; what is missing is proposed.
+        defaults_first: Whether the space's own defaults are tried next.
+        explore: "sobol": until the sampler has results enough to begin modelling, points come from
+            a Sobol sequence; "random": as Optuna does.
+        generation: None: each result is known as soon as it is there. A number: in blocks of so
+            many trials, the next of which waits for the whole of the one before.
+
+    Raises:
+        UserError: an unknown sampler, a missing package, or more objectives than it takes.
+
+    >>> oracle = SampledOracle(sampler="tpe", objective="val_loss", max_trials=3, seed=0)
+    >>> rate = oracle.hyperparameters.Float("rate", 0.001, 1.0, sampling="log")
+    >>> round(oracle.create_trial("tuner0").hyperparameters.values["rate"], 4)
+    0.0443
+    """
+
+    def __init__(
+        self,
+        *,
+        sampler: str,
+        options: Mapping[str, Any] | None = None,
+        first: Iterable[Mapping[str, Any]] = (),
+        defaults_first: bool = False,
+        explore: str = "random",
+        generation: int | None = None,
+        **arguments,
+    ):
+        if sampler not in SAMPLERS:
+            raise unknown("sampler", sampler, SAMPLERS)
+        if explore not in EXPLORERS:
+            raise unknown("exploration", explore, EXPLORERS)
+        if generation is not None and generation < 1:
+            raise UserError(f"Expected a generation of at least 1 trial; received {generation}.")
+        require(SAMPLERS[sampler])
+        self.sampler, self.options = sampler, dict(options or {})
+        self.explore, self.generation = explore, generation
+        self.defaults_first = defaults_first
+        self._first = [dict(point) for point in first]
+        self._first_done = 0  # of them, and of the defaults
+        self._forget()
+        super().__init__(**arguments)
+        most = self._property("OBJECTIVES")
+        if most and len(directions(self.objective)) > most:
+            raise UserError(
+                f"The oracle {sampler} takes one objective; received "
+                f"{len(directions(self.objective))}. Take tpe, gp, nsga2, random or sobol."
+            )
+
+    def _property(self, name: str) -> Any:
+        """What the sampler's module says of it; None where it says nothing."""
+        return getattr(SAMPLERS[self.sampler], name, None)
+
+    def _forget(self) -> None:
+        self._mirror: Mirror | None = None
+        self._explorer = None
+        self._space_of: tuple = (None, None)
+        self._waiting: list[str] = []  # ended trials of which the sampler does not know yet
+        self._notes: dict[str, dict] = {}  # what the store keeps with a trial for us
+        self._sampler_state: dict[str, Any] = {}
+
+    @property
+    def mirror(self) -> Mirror:
+        """Optuna's view of the search."""
+        if self._mirror is None:
+            with quiet_optuna():
+                made = SAMPLERS[self.sampler].sampler(self.seed, **self.options)
+                self._mirror = Mirror(made, directions(self.objective), self.seed)
+                if self.explore == "sobol" and self.startup:
+                    self._explorer = sobol.SobolSampler(self.seed, first_random=False)
+        return self._mirror
+
+    @property
+    def startup(self) -> int:
+        """How many trials must have ended before the sampler models the objective. 0: it models
+        from the first result on, or never."""
+        if self.sampler not in ("tpe", "gp"):
+            return 0
+        return self.mirror.sampler._n_startup_trials
+
+    @property
+    def space(self) -> SearchSpace:
+        """The dimensions of what is searched."""
+        key = (id(self.hyperparameters), len(self.hyperparameters.space))
+        if self._space_of[0] != key:
+            self._space_of = (key, SearchSpace(self.hyperparameters))
+        return self._space_of[1]
+
+    # Proposals.
+
+    def populate_space(self, trial_id):
+        """As in KerasTuner: the values of the next trial, or that it has to wait, or the end."""
+        number = len(self.trials)
+        if not self._block_is_known(number):
+            return {"status": "IDLE"}
+        mirror, space = self.mirror, self.space
+        if self._property("FINITE") and not space.is_finite:
+            raise UserError(
+                f"The oracle {self.sampler} tries every combination, and this space has a Float "
+                "without a step. Give it one, or take another oracle."
+            )
+        if self._is_exhausted(space, number):
+            return {"status": "STOPPED"}
+        first = self._next_first(space)
+        known = len(self.end_order) - len(self._waiting)
+        values = mirror.ask(trial_id, space, first, self._sampler_of_now(space))
+        if space.is_finite and self._is_tried(values):
+            values = self._untried(space, number) or values
+            mirror.replace(trial_id, space, values)
+        self._notes[trial_id] = {"known": known, "first": first, "noted": mirror.notes(trial_id)}
+        return {"status": "RUNNING", "values": values}
+
+    def _sampler_of_now(self, space: SearchSpace):
+        """Who proposes; None: the usual sampler."""
+        dimensions = {d.label: d.distribution for d in space.dimensions if d.distribution}
+        if isinstance(self.mirror.sampler, sobol.SobolSampler):
+            self.mirror.sampler.space = dimensions
+        if self._explorer is None or self.mirror.finished >= self.startup:
+            return None
+        self._explorer.space = dimensions
+        return self._explorer
+
+    def _next_first(self, space: SearchSpace) -> dict[str, Any] | None:
+        """A point to try before the sampler's; None when there is none left."""
+        while self._first_done < len(self._first) + self.defaults_first:
+            place, self._first_done = self._first_done, self._first_done + 1
+            if place == len(self._first):
+                point = space.values(lambda dimension: dimension.definition.default)
+            else:
+                point = self._first[place]
+            if not self._is_tried(point):
+                return point
+        return None
+
+    def _is_tried(self, values: Mapping[str, Any]) -> bool:
+        return self._compute_values_hash(values) in self._tried_so_far
+
+    def _is_exhausted(self, space: SearchSpace, number: int) -> bool:
+        """Whether every combination of a finite space was tried."""
+        if not space.is_finite:
+            return False
+        if space.size is None:
+            space.size = sum(1 for _ in space.combinations(_COMBINATIONS))
+        if space.size == _COMBINATIONS or len(self._tried_so_far) < space.size:
+            return False
+        return self._untried(space, number) is None
+
+    def _untried(self, space: SearchSpace, number: int) -> dict[str, Any] | None:
+        """A random point that was not tried; None: there is none, or it can't be found."""
+        stream = np.random.RandomState([self.seed, number])
+
+        def drawn(dimension: Dimension) -> Any:
+            return dimension.definition.prob_to_value(stream.uniform())
+
+        for _ in range(_DRAWS):
+            values = space.values(drawn)
+            if not self._is_tried(values):
+                return values
+        if not space.is_finite:
+            return None
+        left = [v for v in space.combinations(_COMBINATIONS) if not self._is_tried(v)]
+        return left[stream.randint(len(left))] if left else None
+
+    # Results.
+
+    def _note_end(self, trial) -> None:
+        super()._note_end(trial)
+        if trial.status in ENDED:
+            self.mirror.complete(trial.trial_id, self.space, trial.hyperparameters.values)
+            self._waiting.append(trial.trial_id)
+            if not self.generation:
+                self._tell(self._waiting.pop())
+
+    def _block_is_known(self, number: int) -> bool:
+        """Whether trial `number` may be proposed; the sampler is told what it may know then."""
+        if not self.generation:
+            return True
+        begin = number - number % self.generation
+        if any(trial_id not in self._ends for trial_id in self.start_order[:begin]):
+            return False
+        told = sorted(self._waiting, key=self.number_of)
+        self._waiting = [i for i in told if self.number_of(i) >= begin]
+        for trial_id in told[: len(told) - len(self._waiting)]:
+            self._tell(trial_id)
+        return True
+
+    def _tell(self, trial_id: str) -> None:
+        trial = self.trials[trial_id]
+        self.mirror.tell(trial_id, trial.status, results(trial, self.objective))
+
+    # To the store and back.
+
+    def get_state(self):
+        """As in KerasTuner, with where the sampler is in its random streams."""
+        first = {"first": self._first, "first_done": self._first_done}
+        return super().get_state() | first | self.mirror.state()
+
+    def set_state(self, state):
+        """Takes back what `get_state` gave; the trials are taken back by `_restore_notes`."""
+        super().set_state(state)
+        self._forget()
+        self._first, self._first_done = state["first"], state["first_done"]
+        self._sampler_state = state
+
+    def _note(self, trial_id):
+        return self._notes.get(trial_id)
+
+    def _restore_notes(self, rows):
+        state = self._sampler_state
+        self._forget()
+        self._notes = {row.trial_id: row.note for row in rows if row.note}
+        ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
+        if self.generation and rows:
+            last = len(rows) - 1
+            begin = last - last % self.generation
+            self._waiting = [row.trial_id for row in ended if row.number >= begin]
+        told = [row.trial_id for row in ended if row.trial_id not in self._waiting]
+        if self.generation:
+            told.sort(key=[row.trial_id for row in rows].index)
+        if self._property("REPLAYED"):
+            self._replay(rows, told)
+        else:
+            for row in rows:
+                status = row.status if row.trial_id in told else "RUNNING"
+                self._take_back(row, status)
+        self.mirror.set_state(state)
+
+    def _take_back(self, row, status: str) -> None:
+        trial = self.trials[row.trial_id]
+        self.mirror.add(
+            row.trial_id,
+            self.space,
+            row.hyperparameters,
+            status,
+            results(trial, self.objective),
+            notes=(row.note or {}).get("noted"),
+        )
+
+    def _replay(self, rows, told: list[str]) -> None:
+        """Has the sampler propose again what it proposed, when it knew what it knew then."""
+        done = 0
+        for row in rows:
+            note = row.note or {"known": done, "first": None}
+            for trial_id in told[done : note["known"]]:
+                self._tell(trial_id)
+            done = max(done, note["known"])
+            self.mirror.ask(row.trial_id, self.space, note["first"])
+            self.mirror.replace(row.trial_id, self.space, row.hyperparameters)
+        for trial_id in told[done:]:
+            self._tell(trial_id)
