@@ -78,7 +78,7 @@ def test_a_workers_search_is_that_of_one_process(service, undisturbed, tmp_path)
             history = reader.history(row.trial_id)
             assert list(history) == [(0, 0), (0, 1), (0, 2)]
             assert min(at["val_loss"] for at in history.values()) == row.score
-    assert not list((tmp_path / "p" / "workers").iterdir())
+    assert not (tmp_path / "p" / "workers").exists()
 
 
 def test_the_trials_of_a_worker_that_dies_go_on_elsewhere(service, undisturbed, tmp_path):

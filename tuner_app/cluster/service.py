@@ -1,8 +1,10 @@
 """The owner of a search: opens trials for workers, and writes what they report."""
 
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tuner_app.oracles import ENDED, SearchFailed
@@ -13,6 +15,7 @@ from tuner_app.tuners.lane_budget import most_open_after_deaths
 from tuner_app.tuners.population import BY_FIT
 from tuner_app.tuners.search_summary import search_summary
 
+WORKERS = "workers"  # below the project directory: a folder a worker, for its checkpoint
 LEASE = 60.0  # seconds without a word after which a worker is taken for dead
 
 
@@ -213,6 +216,8 @@ class SearchService:
         self.tuner._put_back()
         seconds = time.monotonic() - self._began
         self.tuner._tell("search_ended", search_summary(self.oracle, outcome, seconds))
+        if outcome == "done":
+            shutil.rmtree(Path(self.tuner.project_dir) / WORKERS, ignore_errors=True)
         self.tuner.close()
         if not self.failure and outcome == "done":
             try:

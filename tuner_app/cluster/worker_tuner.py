@@ -8,7 +8,7 @@ from typing import Any
 
 import keras_tuner
 
-from tuner_app.cluster.service import Ended, Opened, SearchService
+from tuner_app.cluster.service import WORKERS, Ended, Opened, SearchService
 from tuner_app.oracles import StoredOracle
 from tuner_app.oracles.trial_from_row import as_trial
 from tuner_app.store import TrialRow
@@ -16,7 +16,6 @@ from tuner_app.tuners import failed_run, stack_checkpoint
 from tuner_app.tuners.population import PopulationTuner
 from tuner_app.tuners.trial_cost import TrialCost
 
-FOLDER = "workers"  # below the project directory: a folder a worker, for its checkpoint
 HEARTBEAT = 10.0  # seconds
 
 
@@ -106,11 +105,11 @@ class WorkerTuner(PopulationTuner):
 
     @property
     def checkpoint_dir(self) -> str:
-        return str(Path(self.project_dir) / FOLDER / self.worker)
+        return str(Path(self.project_dir) / WORKERS / self.worker)
 
     def saved_elsewhere(self, trial_id: str) -> dict | None:
         """Where a worker that is gone left a trial."""
-        for folder in sorted((Path(self.project_dir) / FOLDER).glob("*")):
+        for folder in sorted((Path(self.project_dir) / WORKERS).glob("*")):
             if folder.name != self.worker:
                 for state in stack_checkpoint.read(folder) or []:
                     if state["trial_id"] == trial_id:
