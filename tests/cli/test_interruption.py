@@ -53,3 +53,11 @@ def test_an_ignored_signal_stays_ignored(ctrl_c):
     with Interruption():
         ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_sigterm_stops_a_search_too_and_is_told():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    assert interruption.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL

@@ -1,4 +1,4 @@
-"""Ctrl-C that is never lost.
+"""Ctrl-C that is never lost, and SIGTERM as another Ctrl-C.
 
 Python raises KeyboardInterrupt wherever it happens to be. In a callback of the garbage collector,
 where a search of small models spends a good part of its time, it is printed and forgotten. So it is
@@ -13,28 +13,39 @@ from collections.abc import Mapping
 from tuner_app.store import TrialRecord
 from tuner_app.tuners.observer import Observer
 
+# The signals that stop a search, each with the handler that is replaced. SIGTERM is what SLURM,
+# Kubernetes and `docker stop` send some seconds before they kill.
+_SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
 
 class Interruption(Observer):
-    """An observer that stops the search after Ctrl-C, for use in a `with`.
+    """An observer that stops the search after Ctrl-C or SIGTERM, for use in a `with`.
 
     A signal that is ignored, or handled by somebody else, stays so.
+
+    Attributes:
+        signal: The signal that came; SIGINT before any.
     """
 
     def __init__(self) -> None:
+        self.signal = signal.SIGINT
         self._asked = False
-        self._installed = False
+        self._installed: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
-        of_python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if of_python and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number, default in _SIGNALS.items():
+                if signal.getsignal(number) is default:
+                    signal.signal(number, self._note)
+                    self._installed.append(number)
+        if self._installed:
             self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
-            self._installed = True
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for number in self._installed:
+            signal.signal(number, _SIGNALS[number])
         if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.unraisablehook = self._hook
 
     def trial_begun(self, trial: TrialRecord) -> None:
@@ -54,6 +65,7 @@ class Interruption(Observer):
 
     def _note(self, number: int, frame: object) -> None:
         self._asked = True
+        self.signal = signal.Signals(number)
         raise KeyboardInterrupt
 
     def _unraisable(self, report) -> None:

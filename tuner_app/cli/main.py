@@ -1,7 +1,7 @@
 """From the words on the command line to a command and an exit status.
 
 0: done. 1: no trial completed. 2: bad input, said in one line, or a file that the system refuses.
-130: interrupted, can be resumed.
+130: interrupted, 143: told to end (SIGTERM); both can be resumed.
 """
 
 import os
@@ -11,7 +11,18 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tuner_app.cli import board, confirm, export, listing, report, results, resume, search
+from tuner_app.cli import (
+    board,
+    confirm,
+    evaluate,
+    export,
+    listing,
+    report,
+    results,
+    resume,
+    search,
+    train,
+)
 from tuner_app.cli.parsing import command_help, parse
 from tuner_app.errors import UserError, unknown
 
@@ -19,6 +30,8 @@ COMMANDS = {
     "search": search,
     "resume": resume,
     "confirm": confirm,
+    "evaluate": evaluate,
+    "train": train,
     "results": results,
     "report": report,
     "board": board,

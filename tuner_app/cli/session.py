@@ -62,8 +62,9 @@ def _run(
     from tuner_app.cli.summary import summary
 
     observers = [] if quiet else [progress(config.epochs, finished or [])]
+    interruption = Interruption()
     try:
-        with Interruption() as interruption:
+        with interruption:
             observers.append(interruption)
             told = {"resume": resume, "say": say(quiet)}
             if workers is None:
@@ -78,7 +79,7 @@ def _run(
         else:
             how = "Nothing was begun."
         print(f"\nStopped. {how}", file=sys.stderr)
-        return 130
+        return 128 + interruption.signal
     print(summary(outcome))
     if outcome.failure:
         print(f"tuner-app: {' '.join(outcome.failure.split())}", file=sys.stderr)
