@@ -50,9 +50,6 @@ class _Signatures:
 @contextlib.contextmanager
 def light_building():
     """While open, new Keras variables hold plain tensors: to be read, not to be trained."""
-    if keras.backend.backend() != "tensorflow":  # JAX's variables are light by themselves
-        yield
-        return
     kept = [(owner, name, vars(owner)[name]) for owner, name, _ in _replaced()]
     for owner, name, replacement in _replaced():
         setattr(owner, name, replacement)
@@ -67,12 +64,34 @@ def light_building():
 @functools.cache
 def _replaced() -> list[tuple]:
     """(module or class, name, replacement)."""
+    from keras.src.layers import layer
+    from keras.src.ops import operation
+
+    signatures = [(layer, "inspect", _Signatures()), (operation, "inspect", _Signatures())]
+    own = {"tensorflow": _on_tensorflow, "jax": _on_jax}.get(keras.backend.backend(), list)
+    return [*signatures, *own()]
+
+
+def _on_jax() -> list[tuple]:
+    """A variable's values may wait; all else is light by itself."""
+    from keras.src.backend.jax.core import JaxVariable
+
+    initialize_now = JaxVariable._initialize_with_initializer
+
+    def initialize_with(self, initializer):
+        if self._layout is None and drawing.can_wait(initializer):
+            self._value, self._initializer = None, initializer
+        else:
+            initialize_now(self, initializer)
+
+    return [(JaxVariable, "_initialize_with_initializer", initialize_with)]
+
+
+def _on_tensorflow() -> list[tuple]:
     import tensorflow as tf
     from keras.src.backend.tensorflow.core import Variable
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
     from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
-    from keras.src.layers import layer
-    from keras.src.ops import operation
     from keras.src.optimizers.base_optimizer import BaseOptimizer
     from tensorflow.python.eager.context import Context, context
     from tensorflow.python.framework import random_seed
@@ -117,8 +136,6 @@ def _replaced() -> list[tuple]:
             BaseOptimizer.add_variable_from_reference,
         ),
         (KerasAutoTrackable, "__setattr__", object.__setattr__),
-        (layer, "inspect", _Signatures()),
-        (operation, "inspect", _Signatures()),
     ]
 
 

@@ -2,7 +2,8 @@
 
 Half the time of building a small model goes into starting the few operations of each initializer.
 Keras's own initializers are functions of their seed, shape and dtype, so they may run later, and
-those of one model together in one traced function, whose kernels are the same ones.
+those of one model together in one traced function, whose kernels are the same ones. (On JAX they
+run one by one: compiled together their last digits would differ.)
 """
 
 import functools
@@ -61,7 +62,7 @@ def drawn(variables) -> list[np.ndarray]:
         elif _filled(initializer) is not None:
             kind = _numpy_dtype(variable._dtype)
             values[i] = np.full(variable._shape, _filled(initializer), kind)
-        elif _seeded(initializer):
+        elif _seeded(initializer) and keras.backend.backend() == "tensorflow":
             waiting.append(i)
         else:
             values[i] = np.array(
