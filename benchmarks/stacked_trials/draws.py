@@ -1,12 +1,12 @@
 """The hyperparameters of the first trials: KerasTuner's random search draws them, all get them."""
 
-import keras_tuner
-
 from benchmarks.stacked_trials.works import SEED, Work
 
 
 def draws(work: Work, count: int) -> list[dict]:
     """What KerasTuner's random search draws first with the benchmark's seed."""
+    import keras_tuner
+
     space = keras_tuner.HyperParameters()
     work.build(space)
     oracle = keras_tuner.oracles.RandomSearchOracle(

@@ -70,7 +70,7 @@ def draw(results: dict, picture: Path) -> None:
         axes.spines[side].set_visible(False)
     machine = results["machine"]
     where = machine["accelerator"] or f"{machine['cores']} cores of {machine['processor']}"
-    axes.set_xlabel("trials an hour, in KerasTuner's (logarithmic)")
+    axes.set_xlabel("trials an hour, as a multiple of KerasTuner's (logarithmic)")
     figure.suptitle(f"Random search on {where}, {results['date']}", fontsize=11)
     figure.legend(loc="outside lower center", ncols=len(systems), frameon=False, fontsize=9)
     picture.parent.mkdir(exist_ok=True)

@@ -54,7 +54,6 @@ def share(rows: dict, system: str) -> float:
 def as_text(work: str, system: str, rows: dict) -> str:
     """One line, for the terminal."""
     row, times, when = rows[system], ratio(rows, system), to_target(rows, system)
-    compiling = row["compiling_a_trial"]
     cells = [
         f"{work:7}{SYSTEMS[system][0]:20}",
         f"{row['trials']:4} trials {row['seconds_a_trial']:8.3f} s each",
@@ -75,39 +74,52 @@ def as_text(work: str, system: str, rows: dict) -> str:
 
 def main() -> None:
     path = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "results.json"
-    results = json.loads(Path(path).read_text())
-    systems = [s for s in SYSTEMS if any(s in rows for rows in results["works"].values())]
-    print("| trials an hour |", " | ".join(SYSTEMS[s][0] for s in systems), "|")
-    print("|---|" + "---|" * len(systems))
-    for work, rows in results["works"].items():
-        cells = []
-        for system in systems:
-            if system not in rows:
-                cells.append("")
-                continue
-            hourly, times = 3600 / rows[system]["seconds_a_trial"], ratio(rows, system)
-            bold = f"**{times:.3g} times**" if system in ("tensorflow", "jax") else f"{times:.2f}"
-            cells.append(f"{hourly:,.0f}" + (f", {bold}" if system != "keras_tuner" else ""))
-        print(f"| {WORKS[work].title} |", " | ".join(cells), "|")
+    works = json.loads(Path(path).read_text())["works"]
+    systems = [s for s in SYSTEMS if any(s in rows for rows in works.values())]
+    _print(["trials an hour", *(SYSTEMS[s][0] for s in systems)])
+    for work, rows in works.items():
+        _print([WORKS[work].title, *(_hourly(rows, system) for system in systems)])
     print()
-    print(
-        "| | best of the same draws | best of all | as good as KerasTuner's after "
-        "| compiling a trial | peak memory | of the arithmetic limit |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for work, rows in results["works"].items():
-        for system in [s for s in systems if s in rows]:
-            row, when = rows[system], to_target(rows, system)
-            cells = [
-                f"{WORKS[work].title}: {SYSTEMS[system][0]}",
-                f"{best_of_same(rows, system):.3f}",
-                f"{max(row['scores']):.3f} ({row['trials']})",
-                "-" if when is None else f"{when:.1f} s",
-                "-" if row["compiling_a_trial"] is None else f"{row['compiling_a_trial']:.3f} s",
-                f"{row['memory'] / 2**30:.1f} GiB",
-                f"{share(rows, system):.1%}",
-            ]
-            print("|", " | ".join(cells), "|")
+    compared = [s for s in ("keras_tuner", "tensorflow", "jax") if s in systems]
+    _print([" / ".join(SYSTEMS[s][0] for s in compared), *_COLUMNS])
+    for work, rows in works.items():
+        cells = [
+            " / ".join(cell(rows, system) if system in rows else "-" for system in compared)
+            for cell in _COLUMNS.values()
+        ]
+        _print([WORKS[work].title, *cells])
+
+
+def _print(cells) -> None:
+    print(f"| {' | '.join(cells)} |")
+    if cells[0] not in {work.title for work in WORKS.values()}:
+        print("|---" * len(cells) + "|")
+
+
+def _hourly(rows: dict, system: str) -> str:
+    if system not in rows:
+        return "-"
+    hourly, times = 3600 / rows[system]["seconds_a_trial"], ratio(rows, system)
+    if times is None or system == "keras_tuner":
+        return f"{hourly:,.0f}"
+    words = f"{times:.0f} times" if times >= 9.95 else f"{times:.1f} times"
+    return f"{hourly:,.0f}, " + (f"**{words}**" if system in ("tensorflow", "jax") else words)
+
+
+def _when(rows, system) -> str:
+    when = to_target(rows, system)
+    return "-" if when is None else f"{when:.0f} s"
+
+
+# What the second table tells, and how.
+_COLUMNS = {
+    "best of the same draws": lambda rows, system: f"{best_of_same(rows, system):.3f}",
+    "best of all": lambda rows, system: f"{max(rows[system]['scores']):.3f}",
+    "as good as KerasTuner's best after": _when,
+    "compiling a trial": lambda rows, system: f"{rows[system]['compiling_a_trial'] or 0:.2f} s",
+    "peak memory, GiB": lambda rows, system: f"{rows[system]['memory'] / 2**30:.1f}",
+    "of the arithmetic limit": lambda rows, system: f"{share(rows, system):.1%}",
+}
 
 
 if __name__ == "__main__":
