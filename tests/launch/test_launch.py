@@ -1,0 +1,135 @@
+"""The launch files, as far as they can be tried without the machines that they are for."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tuner_app.cli import main, search
+from tuner_app.cli.parsing import parse
+
+ROOT = Path(__file__).parent.parent.parent
+LAUNCH = ROOT / "launch"
+
+
+@pytest.mark.parametrize("script", sorted(LAUNCH.glob("*.sh")), ids=lambda path: path.name)
+def test_shell_syntax(script):
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_every_file_has_its_line_in_the_readme():
+    page = (LAUNCH / "README.md").read_text()
+    for path in LAUNCH.iterdir():
+        if path.name not in ("README.md", "environment.sh"):
+            assert page.count(path.name) >= 2, path.name
+
+
+def test_without_a_gpu_gpus_sh_says_so(tmp_path):
+    environment = os.environ | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    done = subprocess.run(
+        ["bash", LAUNCH / "gpus.sh"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "launch/local.sh" in done.stderr
+
+
+STAND_IN = """#!/bin/bash
+echo "$(basename "$0") $*" >> "$LOG"
+case "$(basename "$0") $*" in
+  "scontrol show"*) printf 'node1\\nnode2\\nnode3\\n' ;;
+  "tuner-app "*) trap 'exit 143' TERM; if [ -n "${ENDLESS:-}" ]; then sleep 60 & wait; fi ;;
+esac
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """Runs slurm.sh with stand-ins; gives the process and the file of commands it gave."""
+    stand_ins = tmp_path / "bin"
+    stand_ins.mkdir()
+    for name in ("srun", "scontrol", "ray", "tuner-app"):
+        (stand_ins / name).write_text(STAND_IN)
+        (stand_ins / name).chmod(0o755)
+    log = tmp_path / "log"
+
+    def start(*words, **environment):
+        return subprocess.Popen(
+            ["bash", LAUNCH / "slurm.sh", *words],
+            env=os.environ
+            | {
+                "PATH": f"{stand_ins}:{os.environ['PATH']}",
+                "TUNER_APP_BIN": str(stand_ins),
+                "LOG": str(log),
+                "SLURM_JOB_ID": "41",
+                "SLURM_JOB_NUM_NODES": "3",
+                "SLURM_JOB_NODELIST": "node[1-3]",
+                "SLURM_CPUS_PER_TASK": "4",
+                "SLURM_SUBMIT_DIR": str(tmp_path),
+                **environment,
+            },
+        )
+
+    return start, log
+
+
+def test_slurm_starts_a_cluster_and_the_search(slurm, tmp_path):
+    start, log = slurm
+    assert start(str(tmp_path / "p"), "--max_trials=9").wait(60) == 0
+    said = log.read_text().splitlines()
+    head, others = (line for line in said if line.startswith("srun"))
+    assert "--nodelist=node1" in head and "ray start --head" in head and "--num-cpus=4" in head
+    assert "--nodes=2" in others and "--exclude=node1" in others and "node1:20041" in others
+    (command,) = (line.split()[1:] for line in said if line.startswith("tuner-app"))
+    assert command[:2] == ["search", f"--project={tmp_path / 'p'}"]
+    values, _ = parse(search, command[1:])  # flags that `search` has
+    assert (values.num_workers, values.engine, values.max_trials) == (3, "ray", 9)
+
+
+def test_slurm_stops_before_the_time_is_up_and_goes_on_later(slurm, tmp_path):
+    start, log = slurm
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "search.db").touch()
+    process = start(str(tmp_path / "p"), ENDLESS="1")
+    for _ in range(600):
+        if log.exists() and "tuner-app resume" in log.read_text():
+            break
+        subprocess.run(["sleep", "0.1"], check=True)
+    process.terminate()
+    assert process.wait(60) == 0
+    assert log.read_text().splitlines()[-1] == "scontrol requeue 41"
+
+
+def test_ray_cluster_file_follows_rays_schema():
+    import jsonschema
+    import ray.autoscaler
+
+    schema = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
+    jsonschema.validate(yaml.safe_load((LAUNCH / "ray-cluster.yaml").read_text()), schema)
+
+
+def test_kubernetes_manifest_agrees_with_itself_and_with_the_command_line():
+    claim, job = yaml.safe_load_all((LAUNCH / "kubernetes.yaml").read_text())
+    spec = job["spec"]["rayClusterSpec"]
+    pods = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    for pod in (group["template"]["spec"] for group in pods):
+        (container,), (volume,) = pod["containers"], pod["volumes"]
+        assert container["image"] == "tuner-app"
+        assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/projects"}]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    flags = re.findall(r"--\S+=[^\s;']+", job["spec"]["entrypoint"])
+    values, _ = parse(search, flags)
+    assert values.project.startswith("/projects/")
+    assert values.num_workers == spec["workerGroupSpecs"][0]["replicas"]
+
+
+def test_containerfile_copies_what_exists_and_runs_our_command():
+    text = (LAUNCH / "Containerfile").read_text()
+    for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE):
+        for name in line.split():
+            assert (ROOT / name).exists(), name
+    assert json.loads(re.search(r"^CMD (.*)$", text, re.MULTILINE)[1])[0] in main.COMMANDS
