@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.population.planner import estimate, native_mode, plan
+from tuner_app.population import CannotStack
+from tuner_app.population.planner import Mode, estimate, native_mode, plan
 from tuner_app.population.timing import Timing, timed
 from tuner_app.population.work import lane_bytes, multiplications
 
@@ -89,6 +90,14 @@ def test_the_middle_range_is_timed_and_the_quicker_mode_chosen(lanes, alone, nat
     assert "timed in 3.0 s" in found.reason
 
 
+def test_where_timing_fails_the_estimate_decides():
+    def measure(*_):
+        raise MemoryError("the lanes take too much")
+
+    found = planned(lambda: dense(500), epochs=100_000, rate=lambda: 1e9, measure=measure)
+    assert "estimated, since timing failed: MemoryError" in found.reason
+
+
 def test_a_short_search_is_not_worth_timing():
     found = planned(lambda: dense(500), epochs=10, rate=lambda: 1e9)
     assert "estimated" in found.reason
@@ -124,6 +133,21 @@ def test_lanes_respect_memory_and_the_number_of_trials(trials):
     assert found.lanes == min(trials, 20)
     assert ("GiB hold" in found.reason) == (trials > 20)
     assert 1 <= found.steps_per_call <= 2
+
+
+def test_what_cannot_be_stacked_cannot_be_timed():
+    class Own(keras.Model):
+        def train_step(self, data):
+            return {"loss": 0.0}
+
+    def build():
+        inputs = L.Input((8, 8, 1))
+        model = Own(inputs, L.Dense(10)(L.Flatten()(inputs)))
+        model.compile("sgd", "mse")
+        return model
+
+    with pytest.raises(CannotStack, match="train_step"):
+        timed(build, (X[:8], Y[:8]), 4, Mode(2, False))
 
 
 def test_timing_runs_the_mode_that_is_asked_for():

@@ -98,8 +98,11 @@ def plan(
     cost = sum(timing.first for timing in each.values())
     how = "estimated"
     if lanes > 1 and near and gap and min(map(seconds, each)) > _WORTH_TIMING * cost:
-        each = {mode: measure(build, train, batch_size, mode) for mode in each}
-        how = f"timed in {sum(timing.spent for timing in each.values()):.1f} s"
+        try:
+            each = {mode: measure(build, train, batch_size, mode) for mode in each}
+            how = f"timed in {sum(timing.spent for timing in each.values()):.1f} s"
+        except Exception as error:  # out of memory, or not to be stacked: the search will tell
+            how = f"estimated, since timing failed: {type(error).__name__}"
     native = seconds(alone) < seconds(stacked) - (0 if limit else _WORTH_LEAVING_LANES)
     chosen, other = (alone, stacked) if native else (stacked, alone)
     if not native and seconds(stacked) > seconds(alone):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from tuner_app.population.errors import CannotStack
 from tuner_app.population.population import Population
 
 _BATCHES = 4
@@ -33,7 +34,10 @@ class Timing:
 
 
 def timed(build, train, batch_size: int, mode) -> Timing:
-    """A mode's timing, by a population of its own on a few batches."""
+    """A mode's timing, by a population of its own on a few batches.
+
+    Raises CannotStack with the reason.
+    """
     began = time.monotonic()
     few = keras.tree.map_structure(lambda a: np.asarray(a[: _BATCHES * batch_size]), tuple(train))
     lanes = min(mode.lanes, _MOST_LANES)
@@ -47,6 +51,8 @@ def timed(build, train, batch_size: int, mode) -> Timing:
     for key in range(lanes):
         population.admit(key, build, seed=key, epochs=4)
     population.run_epoch()
+    for reason in population.take_rejected().values():
+        raise CannotStack(reason)
     first = time.monotonic() - began
     passes = []
     for _ in range(2):
