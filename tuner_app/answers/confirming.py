@@ -18,11 +18,11 @@ from tuner_app.store import SearchReader, SearchStore, TrialRow, answers
 FOLDER = "confirmation"
 MOST_RUNS = 10_000
 METHOD = (
-    "Means over the seeds with Student's t intervals (95%); they tell what another seed would do "
-    "on the same validation examples, not what other examples would. Pairs are compared by the "
-    "paired t test over the same seeds, all pairs corrected together (Holm 1979) at a level of 5%. "
-    "The winner's mean is the largest of several, so it is still slightly optimistic; a run's score is "
-    "its best epoch's, as in the search."
+    "Means over the seeds with Student's t intervals (95%); they tell what another seed would "
+    "do on the same validation examples, not what other examples would. Pairs are compared by "
+    "the paired t test over the same seeds, all pairs corrected together (Holm 1979) at a level "
+    "of 5%. The winner's mean is the largest of several, so it is still slightly optimistic; a "
+    "run's score is its best epoch's, as in the search."
 )
 NO_SPREAD = (
     "Where all seeds have the same score the interval has no width: the validation examples are "

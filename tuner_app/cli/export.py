@@ -1,7 +1,8 @@
 """Save the best model of a search.
 
-Beside the model go its hyperparameters as JSON and a Python file, ready to run, that rebuilds and
-trains it with this project's optimizers.
+The best is the confirmed winner, once `tuner-app confirm` was run. Beside the model go its
+hyperparameters as JSON, a Python file, ready to run, that rebuilds and trains it with this
+project's optimizers, and the versions of the packages that the search ran with.
 """
 
 import dataclasses
@@ -14,6 +15,12 @@ USAGE = "export DIR [flags]"
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string("output", "best.keras", "The .keras file to write.", flag_values)
+    flags.DEFINE_bool(
+        "saved_model",
+        False,
+        "Write a TensorFlow SavedModel too, in a folder beside it.",
+        flag_values,
+    )
 
 
 def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
@@ -23,6 +30,7 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
 
     SearchReader(arguments[0]).close()  # a wrong directory is told before TensorFlow is loaded
     environment.import_quietly()
-    for written in dataclasses.astuple(export(arguments[0], flag_values.output)):
+    files = export(arguments[0], flag_values.output, saved_model=flag_values.saved_model)
+    for written in filter(None, dataclasses.astuple(files)):
         print(written)
     return 0

@@ -1,5 +1,6 @@
 """The best model of a search as files: the model, its hyperparameters, a script that trains it."""
 
+import dataclasses
 import json
 import os
 import warnings
@@ -18,25 +19,29 @@ WEIGHTS = "checkpoint.weights.h5"
 
 @dataclass(frozen=True)
 class Exported:
-    """The files that an export wrote."""
+    """The files that an export wrote, None for those that were not asked for."""
 
     model: Path
     hyperparameters: Path
-    script: Path
+    script: Path | None = None
+    requirements: Path | None = None
+    saved_model: Path | None = None
 
 
-def export(project, output="best.keras"):
+def export(project, output="best.keras", saved_model=False):
     """Writes the best model of a search, its hyperparameters and a script that trains it again.
 
-    Beside `best.keras` go `best.json` and `best_train.py`. The model takes raw inputs (what the
-    data set holds, before any preprocessing) and gives logits, one a class in the order of
-    `class_names` in the JSON, or numbers in the target's own unit. It is made of Keras's own
-    layers, so it loads with `keras.saving.load_model` where this package is not installed, unless
-    the space was your own and has layers of its own.
+    Beside `best.keras` go `best.json`, `best_train.py` and `best_requirements.txt`, the versions
+    that the search ran with. The model takes raw inputs (what the data set holds, before any
+    preprocessing) and gives logits, one a class in the order of `class_names` in the JSON, or
+    numbers in the target's own unit. It is made of Keras's own layers, so it loads with
+    `keras.saving.load_model` where this package is not installed, unless the space was your own and
+    has layers of its own. The best is the confirmed winner, where `tuner-app confirm` was run.
 
     Args:
         project: The project directory.
         output: The model's file; its name ends in `.keras`.
+        saved_model: Write the folder `best_saved_model` too, for TensorFlow Serving and others.
 
     Returns:
         An `Exported`.
@@ -49,29 +54,64 @@ def export(project, output="best.keras"):
     with SearchReader(project) as reader:
         config, objective = configuration(reader), reader.fact("objective")
         trial, _ = winner(reader)
+        sessions = reader.sessions()
     weights = Path(project) / f"trial_{trial.trial_id}" / WEIGHTS
     if not weights.is_file():
         raise UserError(
             f"The weights of trial {trial.trial_id} are missing: expected {weights}. Search again "
             "to have them."
         )
-    files = Exported(
-        output, output.with_suffix(".json"), output.with_name(f"{output.stem}_train.py")
-    )
     dataset = data.load(config.dataset, seed=config.seed)
     model = from_raw(trained(config, dataset.spec, trial, weights), dataset)
+    files = write(output, model, config, objective, trial, dataset.spec)
+    beside = {
+        "script": output.with_name(f"{output.stem}_train.py"),
+        "requirements": output.with_name(f"{output.stem}_requirements.txt"),
+    }
+    ran_with = sessions[-1]["environment"] if sessions else {}
+    try:
+        script = training_script(config, objective, trial, beside["script"].name)
+        beside["script"].write_text(script, encoding="utf-8")
+        beside["requirements"].write_text(requirements(ran_with), encoding="utf-8")
+        if saved_model:
+            beside["saved_model"] = output.with_name(f"{output.stem}_saved_model")
+            model.export(beside["saved_model"], format="tf_saved_model", verbose=False)
+    except OSError as error:
+        raise UserError(f"Can't write to {output.parent}: {error.strerror or error}.") from None
+    return dataclasses.replace(files, **beside)
+
+
+def write(output, model, config, objective, trial, spec, more=None):
+    """Saves a model, and its facts beside it, with `more` of them.
+
+    Raises:
+        UserError: They can't be written.
+    """
+    files = Exported(output, output.with_suffix(".json"))
     try:
         # Renamed when whole, so that an earlier export is not lost to a full disk.
         beside = output.with_name(f"unfinished.{output.name}")
         model.save(beside)
         os.replace(beside, files.model)
-        told = facts(config, objective, trial, dataset.spec)
-        files.hyperparameters.write_text(told, encoding="utf-8")
-        script = training_script(config, objective, trial, files.script.name)
-        files.script.write_text(script, encoding="utf-8")
+        told = facts(config, objective, trial, spec) | (more or {})
+        text = json.dumps(told, indent=2, allow_nan=False) + "\n"
+        files.hyperparameters.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"Can't write to {output.parent}: {error.strerror or error}.") from None
     return files
+
+
+def requirements(ran_with):
+    """The packages that decided the numbers, as pip's requirements.
+
+    >>> print(requirements({"python": "3.12.1", "keras": "3.15.1"}), end="")
+    # Python 3.12.1
+    keras==3.15.1
+    """
+    told = ("python", "system", "backend", "program", "tuner-app")
+    lines = [f"# Python {ran_with['python']}"] if "python" in ran_with else []
+    lines += [f"{name}=={version}" for name, version in ran_with.items() if name not in told]
+    return "\n".join(lines) + "\n"
 
 
 def checked(output):
@@ -155,8 +195,8 @@ def from_raw(model, dataset):
 
 
 def facts(config, objective, trial, spec):
-    """The JSON beside the model: its hyperparameters, and where they come from."""
-    told = {
+    """What stands in the JSON beside the model: its hyperparameters, and where they come from."""
+    return {
         "hyperparameters": trial.hyperparameters,
         "trial_id": trial.trial_id,
         "objective": objective,
@@ -168,4 +208,3 @@ def facts(config, objective, trial, spec):
         "outputs": "logits" if spec.task == "classification" else "numbers",
         "class_names": spec.class_names,
     }
-    return json.dumps(told, indent=2, allow_nan=False) + "\n"

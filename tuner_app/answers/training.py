@@ -1,0 +1,137 @@
+"""The winner trained once more, on the training and validation examples together."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
+from tuner_app.results import export
+from tuner_app.results.winner import winner
+from tuner_app.store import SearchReader, TrialRow, answers
+from tuner_app.tuners.trial_seed import trial_seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained, and for how long.
+
+    Attributes:
+        directory: The project directory.
+        config: The search's configuration.
+        objective: name and direction.
+        trial: The winner.
+        epochs: How many the search, or the median of its confirmation's runs, found best.
+        confirmed: Whether a confirmation chose the winner.
+        seed: Of the weights, the order of the examples and the dropout.
+    """
+
+    directory: Path
+    config: SearchConfig
+    objective: Mapping[str, str]
+    trial: TrialRow
+    epochs: int
+    confirmed: bool
+    seed: int
+
+
+def plan(directory: str | Path, seed: int | None = None) -> Plan:
+    """Decides what to train. Imports nothing heavy.
+
+    Raises:
+        UserError: No search with a configuration, or no completed trial.
+    """
+    if seed is not None and not 0 <= seed < 2**31:
+        raise UserError(f"seed is {seed}, expected a number from 0 to 2**31 - 1.")
+    with SearchReader(directory) as reader:
+        config, objective = export.configuration(reader), reader.fact("objective")
+        trial, confirmation = winner(reader)
+    found = [trial.best_epoch]
+    if confirmation is not None:
+        row = next(r for r in confirmation["configurations"] if r["trial_id"] == trial.trial_id)
+        found = row["best_epochs"]
+    epochs = [epoch + 1 for epoch in found if epoch is not None]
+    long = round(statistics.median(epochs)) if epochs else config.epochs
+    if seed is None:
+        seed = trial_seed(config.seed, trial.number, failures=trial.failures) % 2**31
+    return Plan(Path(directory), config, objective, trial, long, confirmation is not None, seed)
+
+
+def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
+    """Trains the plan's model on all but the test examples and saves it, as `export` does.
+
+    A learning-rate schedule is as long as in the search, counted in epochs. The preprocessing is
+    the search's, fitted on its training examples.
+
+    Args:
+        output: The model's file; its name ends in `.keras`.
+        verbose: As in Keras's `fit`.
+
+    Raises:
+        UserError: The output can't be written, or the space can't build the model.
+    """
+    output = export.checked(Path(output).expanduser())
+    import keras
+    import keras_tuner
+
+    import search_spaces
+    from tuner_app import data, environment
+    from tuner_app.optimizers import evaluation_point
+    from tuner_app.regularization.plain import as_plain_keras
+
+    config = asked.config
+    environment.use_device(config.precision)
+    dataset = data.load(config.dataset, seed=config.seed)
+    given, size = _together(dataset, config.batch_size, asked.seed)
+    steps = None if size is None else config.epochs * -(-size // config.batch_size)
+    space = search_spaces.load(config.space, dataset.spec, config.optimizers, steps)
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.values = dict(asked.trial.hyperparameters)
+    keras.utils.set_random_seed(asked.seed)
+    model = space.build(hyperparameters)
+    model.fit(**given, epochs=asked.epochs, verbose=verbose)
+    with evaluation_point(model):
+        plain = as_plain_keras(model)
+    whole = export.from_raw(plain, dataset)
+    told = {
+        "trained_on": "train and validation",
+        "examples": size,
+        "epochs": asked.epochs,
+        "train_seed": asked.seed,
+        "confirmed": asked.confirmed,
+    }
+    return export.write(output, whole, config, asked.objective, asked.trial, dataset.spec, told)
+
+
+def _together(dataset: Any, batch_size: int, seed: int) -> tuple[dict[str, Any], int | None]:
+    """Training and validation examples as arguments of `fit`, and how many they are."""
+    import numpy as np
+
+    train, validation = dataset.train, dataset.validation
+    if train.in_memory and validation.in_memory:
+        both = [
+            np.concatenate(pair) for pair in zip(train.arrays(), validation.arrays(), strict=True)
+        ]
+        return {"x": both[0], "y": both[1], "batch_size": batch_size}, len(both[1])
+    batches = train.batches(batch_size, shuffle_seed=seed).concatenate(
+        validation.batches(batch_size, shuffle_seed=seed)
+    )
+    known = train.size is not None and validation.size is not None
+    return {"x": batches, "shuffle": False}, train.size + validation.size if known else None
+
+
+def expected(asked: Plan, reader_directory: str | Path) -> str:
+    """What to expect of the trained model, which has no validation score of its own."""
+    with SearchReader(reader_directory) as reader:
+        confirmed = answers.confirmations(reader)
+    name = asked.objective["name"]
+    if asked.confirmed:
+        row = confirmed[-1]["configurations"][0]
+        interval = "" if row["low"] is None else f" ({row['low']:.4f} to {row['high']:.4f})"
+        return f"Expect about its confirmed mean {name}, {row['mean']:.4f}{interval}, or better."
+    return (
+        f"Expect less than its {name} in the search, {asked.trial.score:.4f}, which is optimistic: "
+        "it was not confirmed."
+    )
