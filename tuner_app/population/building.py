@@ -74,6 +74,7 @@ def _replaced() -> list[tuple]:
 
 def _on_jax() -> list[tuple]:
     """A variable's values may wait; all else is light by itself."""
+    from keras.src.backend.common import KerasVariable
     from keras.src.backend.jax.core import JaxVariable
 
     initialize_now = JaxVariable._initialize_with_initializer
@@ -84,7 +85,23 @@ def _on_jax() -> list[tuple]:
         else:
             initialize_now(self, initializer)
 
-    return [(JaxVariable, "_initialize_with_initializer", initialize_with)]
+    return [
+        (JaxVariable, "_initialize_with_initializer", initialize_with),
+        (KerasVariable, "_deferred_initialize", _deferred(KerasVariable)),
+    ]
+
+
+def _deferred(kind: type):
+    """Keras forgets the initializer of a variable whose turn has come, but it may wait longer."""
+    original = kind._deferred_initialize
+
+    def deferred_initialize(self):
+        initializer = self._initializer
+        original(self)
+        if self._value is None:
+            self._initializer = initializer
+
+    return deferred_initialize
 
 
 def _on_tensorflow() -> list[tuple]:
@@ -130,6 +147,7 @@ def _on_tensorflow() -> list[tuple]:
         (random_seed, "get_seed", get_seed_after_clearing),
         (Variable, "_initialize", initialize),
         (Variable, "_initialize_with_initializer", initialize_with),
+        (Variable, "_deferred_initialize", _deferred(Variable)),
         (
             TFOptimizer,
             "add_variable_from_reference",
