@@ -1,6 +1,6 @@
 """A stacked search that is killed at random moments, and ends as if it had not been.
 
-Run by test_population_resume.py; by hand: python killed_population.py FOLDER KILLS SEED
+Run by test_population_resume.py; by hand: python killed_population.py FOLDER KILLS SEED TRIALS
 
 The processes that are killed are forks of this one, made before TensorFlow has begun to compute, so
 that Keras is imported once. Prints what happened as JSON, or fails with an AssertionError.
@@ -21,7 +21,7 @@ from tuner_app import oracles
 from tuner_app.store import SearchReader, holds_search
 from tuner_app.tuners import PopulationTuner
 
-TRIALS, LANES, EPOCHS = 7, 3, 6
+LANES, EPOCHS = 3, 6
 
 
 def build(hp):
@@ -52,12 +52,12 @@ class Notes(keras.callbacks.Callback):
             file.write(f"{epoch}\n")
 
 
-def search(folder: Path, name: str) -> None:
+def search(folder: Path, name: str, trials: int) -> None:
     random_numbers = np.random.default_rng(0)
     x = random_numbers.standard_normal((60, 4)).astype("float32")
     y = (x[:, :1] * x[:, 1:2]).astype("float32")
     tuner = PopulationTuner(
-        oracles.create("random", "val_loss", TRIALS, seed=5),
+        oracles.create("random", "val_loss", trials, seed=5),
         build,
         directory=folder,
         project_name=name,
@@ -80,12 +80,12 @@ def search(folder: Path, name: str) -> None:
     )
 
 
-def in_a_child(folder: Path, name: str) -> int:
+def in_a_child(folder: Path, name: str, trials: int) -> int:
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            search(folder, name)
+            search(folder, name, trials)
             status = 0
         finally:
             os._exit(status)
@@ -97,9 +97,9 @@ def computed(folder: Path, name: str) -> int:
     return len(path.read_text().split()) if path.exists() else 0
 
 
-def kill_after(folder: Path, epochs: int, delay: float) -> bool:
+def kill_after(folder: Path, trials: int, epochs: int, delay: float) -> bool:
     """Whether the search was killed, so many epochs and seconds after it was begun."""
-    child, target = in_a_child(folder, "killed"), computed(folder, "killed") + epochs
+    child, target = in_a_child(folder, "killed", trials), computed(folder, "killed") + epochs
     status = 0
     while computed(folder, "killed") < target:
         time.sleep(0.005)
@@ -122,14 +122,17 @@ def found(folder: Path, name: str) -> dict:
         }
 
 
-def main(folder: Path, kills: int, seed: int) -> dict:
-    draw = random.Random(seed)
-    done = sum(kill_after(folder, draw.randint(1, 8), draw.uniform(0, 0.1)) for _ in range(kills))
+def main(folder: Path, kills: int, seed: int, trials: int) -> dict:
+    draw, done = random.Random(seed), 0
+    for _ in range(kills):
+        epochs = draw.randint(0, 8)
+        # Without an epoch: while it opens the directory, builds, traces or compiles.
+        done += kill_after(folder, trials, epochs, draw.uniform(0, 0.1 if epochs else 4))
     for name in ("killed", "undisturbed"):
-        _, status = os.waitpid(in_a_child(folder, name), 0)
+        _, status = os.waitpid(in_a_child(folder, name, trials), 0)
         assert status == 0, "the search itself failed"
     killed, undisturbed = found(folder, "killed"), found(folder, "undisturbed")
-    assert killed.keys() == undisturbed.keys() and len(killed) == TRIALS
+    assert killed.keys() == undisturbed.keys() and len(killed) == trials
     for trial_id, (status, values, history) in undisturbed.items():
         assert killed[trial_id][:2] == (status, values)
         assert killed[trial_id][2].keys() == history.keys()
@@ -144,4 +147,4 @@ def main(folder: Path, kills: int, seed: int) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(main(Path(sys.argv[1]), *map(int, sys.argv[2:]))))

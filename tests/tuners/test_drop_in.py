@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import random
+import time
 
 import keras
 import keras_tuner
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 import tuner_app
+from tuner_app.errors import UserError
 from tuner_app.oracles import GridOracle
 from tuner_app.store import SearchReader
-from tuner_app.tuners import SequentialTuner
+from tuner_app.tuners import PopulationTuner, SearchFailed, SequentialTuner
 from tuner_app.tuners.drop_in import Hyperband
 
 NAMES = ("RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband")
@@ -93,7 +95,7 @@ def test_a_grid_takes_hyperparameters_that_appear_while_trials_run(open_at_once)
     deep = [(v["units"], v.get("kind")) for v in values if v["deep"]]
     assert sorted(shallow) == [4, 5]
     assert set(deep) == {(1, None), (2, "a"), (2, "b"), (3, None)}
-    # What KerasTuner's grid does too: `rate` was known, and no condition ends it, when `deep` began.
+    # KerasTuner does so too: `rate` was known when `deep` began, and under no condition.
     assert len(deep) == 8
 
 
@@ -147,3 +149,35 @@ def test_hyperband_goes_on_from_its_parents_weights_as_by_fit(tmp_path):
 def test_a_tuner_without_a_hypermodel_needs_its_own_training(tmp_path):
     with pytest.raises(ValueError, match="hypermodel"):
         tuner_app.RandomSearch(objective="val_loss", directory=tmp_path)
+
+
+def test_kerastuners_chief_and_workers_are_refused_in_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+    with pytest.raises(UserError, match="KERASTUNER_ORACLE_IP.*Unset it"):
+        tuner_app.RandomSearch(build, "val_loss", directory=tmp_path)
+
+
+class Waits(keras_tuner.oracles.RandomSearchOracle):
+    """As one that waits for another process's trial: nothing to run for so many seconds."""
+
+    seconds, asked = 1000.0, 0
+
+    def populate_space(self, trial_id):
+        self.asked += 1
+        waiting = self.slept[0] < self.seconds
+        return {"status": "IDLE" if waiting else "STOPPED", "values": None}
+
+
+@pytest.mark.parametrize("kind", [PopulationTuner, SequentialTuner])
+def test_waiting_asks_once_a_second_at_most(tmp_path, monkeypatch, kind):
+    slept = [0.0]
+    monkeypatch.setattr(time, "sleep", lambda s: slept.__setitem__(0, slept[0] + s))
+    oracle = Waits(keras_tuner.Objective("val_loss", "min"), max_trials=3)
+    oracle.slept = slept
+    tuner = kind(oracle, sloped, directory=tmp_path)
+    with pytest.raises(SearchFailed, match="No trial completed"):
+        tuner.search(X, Y, epochs=1, **DATA)
+    # A question takes well under 10 ms: waiting costs less than a hundredth of a core.
+    assert 1000 <= tuner.oracle.asked <= 1030

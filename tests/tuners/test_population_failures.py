@@ -116,6 +116,42 @@ def test_trials_under_suspicion_are_few_at_a_time_until_they_get_further(tmp_pat
         assert [(row.status, row.blame) for row in reader.trials()] == [("COMPLETED", 0.0)] * 4
 
 
+class Death(BaseException):
+    """What the death of the process looks like from inside."""
+
+
+def test_a_trial_that_kills_the_process_is_found_among_others_and_given_up(tmp_path, monkeypatch):
+    def build(hp):
+        rate = hp.Choice("rate", [0.01, 0.02, 0.03, 0.04, 0.05])
+        if rate == 0.03:
+            raise Death
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        return model
+
+    deaths = 0
+    while deaths <= 6:
+        oracle = oracles.create("grid", "val_loss", seed=0)
+        tuner = PopulationTuner(oracle, build, directory=tmp_path, lanes=5, max_deaths=2)
+        try:
+            with monkeypatch.context() as dead_do_nothing:
+                dead_do_nothing.setattr(tuner, "_put_back", lambda: None)
+                tuner.search(X, Y, validation_data=(X, Y), epochs=1, batch_size=16, verbose=0)
+            break
+        except Death:
+            deaths += 1
+    with SearchReader(tuner.project_dir) as reader:
+        rows = {row.hyperparameters["rate"]: row for row in reader.trials()}
+    assert {rate for rate, row in rows.items() if row.status == "COMPLETED"} == {
+        0.01, 0.02, 0.04, 0.05
+    }  # fmt: skip
+    assert (rows[0.03].status, rows[0.03].message) == (
+        "FAILED",
+        "The process died 2 times while this trial ran",
+    )
+    assert deaths <= 6
+
+
 def line_tuner(folder, **arguments):
     def line(hp):
         model = keras.Sequential([keras.layers.Dense(1)])

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parent / "killed_population.py"
 
 def test_a_killed_search_ends_as_an_undisturbed_one(tmp_path):
     found = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), "2", "0"],
+        [sys.executable, str(SCRIPT), str(tmp_path), "2", "2", "7"],
         env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+from keras_tuner.src.distribute import utils as chief_and_workers
 
 from tuner_app import oracles
 from tuner_app.errors import UserError
@@ -55,6 +56,12 @@ class ProjectTuner(keras_tuner.Tuner):
             raise UserError(f"Expected on_change 'refuse' or 'take'; received {on_change!r}.")
         if keep_best is not None and keep_best < 1:
             raise UserError(f"Expected keep_best of at least 1, or None; received {keep_best}.")
+        if chief_and_workers.has_chief_oracle():
+            raise UserError(
+                "Received KERASTUNER_ORACLE_IP in the environment, which asks for KerasTuner's "
+                f"chief and workers. Expected one process: {type(self).__name__} runs many trials "
+                "in one. Unset it, or take the tuner from keras_tuner."
+            )
         self.store: SearchStore | None = None
         self.max_deaths = max_deaths
         self._take_changes = on_change == "take"
