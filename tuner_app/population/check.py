@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from keras import tree
 
+from tuner_app.population.description import Description, Part
 from tuner_app.population.lane import host
 from tuner_app.population.lift import replaced
 from tuner_app.population.seam import seam
-from tuner_app.population.signature import Description, Part
 
 STEPS, LANES = 3, 2
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
@@ -101,20 +101,6 @@ def _first_batches(stack, trial) -> np.ndarray:
     epochs = range(trial.epoch, trial.epoch + -(-STEPS // stack.epoch.full_steps))
     orders = [stack.train.order(trial.seed, epoch)[:used] for epoch in epochs]
     return np.concatenate(orders).reshape(-1, stack.batch_size)[:STEPS]
-
-
-def _check_numbers(stack, trial, lane: int) -> np.ndarray:
-    numbers, varying = trial.numbers.copy(), list(stack.varying)
-    numbers[varying] = exaggerated(numbers[varying], lane)
-    # Where the larger numbers would branch differently, the trial's own must do.
-    return numbers if stack.accepts(numbers) else trial.numbers
-
-
-def _mean_losses(model, state) -> np.ndarray:
-    place = {id(v): i for i, v in enumerate(model.metrics_variables)}
-    tracker = model._loss_tracker
-    total, count = (state["metrics"][place[id(v)]] for v in (tracker.total, tracker.count))
-    return np.asarray(total) / np.asarray(count)
 
 
 def difference(trial, description, batches, loss, weights) -> str | None:

@@ -4,8 +4,8 @@ import contextlib
 
 import numpy as np
 
+from tuner_app.population.description import Site
 from tuner_app.population.lane_scalar import Journal, LaneScalar
-from tuner_app.population.signature import Site
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from tuner_app.population.description import Part
 from tuner_app.population.lane_scalar import Journal, split
-from tuner_app.population.signature import Part
 
 
 class Lifting:

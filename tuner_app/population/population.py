@@ -159,9 +159,8 @@ class Population:
         refusal = shape.refusals.get(description.rule.structure)
         if refusal:
             raise CannotStack(refusal)
-        values, epoch = (
-            (initial_values(read, seed), 0) if state is None else (state.values, state.epoch)
-        )
+        values = initial_values(read, seed) if state is None else state.values
+        epoch = 0 if state is None else state.epoch
         trial = Trial(key, description, values, seed, epochs, epoch, model=real, build=build)
         self._place(trial, shape)
 

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from tuner_app.population import check, vectorize
+from tuner_app.population.description import Description
 from tuner_app.population.epoch import Epoch
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane_arrays import LaneArrays
@@ -16,7 +17,6 @@ from tuner_app.population.lane_scalar import register_with_jax
 from tuner_app.population.lifting import Lifting, Pool, Rule, mixable
 from tuner_app.population.programs import Programs
 from tuner_app.population.seam import recurrence
-from tuner_app.population.signature import Description
 from tuner_app.population.trial import StackStats, Trial
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tuner_app.population.building import built
-from tuner_app.population.signature import Description, describe
+from tuner_app.population.description import Description
+from tuner_app.population.signature import describe
 
 
 @dataclass(eq=False)
