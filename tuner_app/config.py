@@ -12,6 +12,7 @@ from tuner_app.errors import UserError, unknown
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BACKENDS = ("tensorflow", "jax")
 DIRECTIONS = ("min", "max")
+PRUNERS = ("none", "median", "asha", "hyperband", "wilcoxon", "patient")
 FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
 
@@ -52,6 +53,12 @@ class SearchConfig:
     )
     oracle: str = _field(
         "random", "What chooses the next trial: a name from `tuner-app list oracles`."
+    )
+    pruner: str = _field(
+        "none",
+        "What ends trials early, judged at each epoch: median, worse than the median of earlier "
+        "ones; asha, not in the best third at a rung; hyperband, the same in brackets; wilcoxon, "
+        "by a rank test against the best; patient, as median but after a standstill.",
     )
     objective: str = _field(
         "",
@@ -97,7 +104,7 @@ class SearchConfig:
     )
 
     def __post_init__(self) -> None:
-        texts = "dataset space project oracle objective lanes backend precision".split()
+        texts = "dataset space project oracle pruner objective lanes backend precision".split()
         for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
@@ -111,6 +118,13 @@ class SearchConfig:
         object.__setattr__(self, "optimizers", _optimizer_names(self.optimizers))
         if self.oracle not in catalogue.names("oracles"):
             raise unknown("oracle", self.oracle, catalogue.names("oracles"))
+        if self.pruner not in PRUNERS:
+            raise unknown("pruner", self.pruner, PRUNERS)
+        if self.pruner != "none" and self.oracle == "hyperband":
+            raise UserError(
+                f"pruner is {self.pruner}, but the oracle hyperband ends trials early by itself. "
+                "Leave one of them out."
+            )
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.backend and self.backend not in BACKENDS:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuner_app.results import SearchResults
     from tuner_app.tuners.observer import Observer
 
-ENDED = ("COMPLETED", "FAILED")
+ENDED = ("COMPLETED", "FAILED", "PRUNED")
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ def prepare(
         config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
     )
     objective = _objective(config, space, dataset)
-    options = {}
+    options: dict[str, Any] = {"pruner": config.pruner}
     if config.oracle in oracles.SAMPLERS:
-        options = {"defaults_first": True, "explore": "sobol"}
+        options |= {"defaults_first": True, "explore": "sobol"}
     oracle = oracles.create(
         config.oracle, objective, config.max_trials, config.seed, config.epochs, **options
     )

@@ -10,11 +10,12 @@ import dataclasses
 from absl import flags
 
 from tuner_app.cli.parsing import define_whole_number
-from tuner_app.config import PRECISIONS, SearchConfig
+from tuner_app.config import PRECISIONS, PRUNERS, SearchConfig
 from tuner_app.errors import UserError
 
 SUMMARY = "Search for the best hyperparameters."
 USAGE = "search [flags]"
+ENUMS = {"precision": PRECISIONS, "pruner": PRUNERS}
 ENGINES = ("local", "ray")
 OF_RAY = ("num_workers", "ray_address", "gpus_per_worker")
 
@@ -23,8 +24,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     """A flag for each field of `SearchConfig`, and those that only change what is shown."""
     for item in dataclasses.fields(SearchConfig):
         help = item.metadata["help"]
-        if item.name == "precision":
-            flags.DEFINE_enum(item.name, item.default, PRECISIONS, help, flag_values)
+        if item.name in ENUMS:
+            flags.DEFINE_enum(item.name, item.default, ENUMS[item.name], help, flag_values)
         elif isinstance(item.default, tuple):
             flags.DEFINE_list(item.name, list(item.default), help, flag_values)
         elif isinstance(item.default, int):

@@ -56,10 +56,13 @@ def _counts(outcome: Outcome) -> list[str]:
     trials = outcome.results.trials
     completed = [trial for trial in trials if trial.status == "COMPLETED"]
     failed = [trial for trial in trials if trial.status == "FAILED"]
+    pruned = sum(trial.status == "PRUNED" for trial in trials)
     modes = Counter(MODES.get(trial.mode, trial.mode) for trial in completed)
     trained = ", ".join(f"{count} {mode}" for mode, count in modes.items())
     lines = [
-        f"Trials:   {len(completed)} completed, {len(failed)} failed"
+        f"Trials:   {len(completed)} completed, "
+        + (f"{pruned} pruned, " if pruned else "")
+        + f"{len(failed)} failed"
         + (f"; trained {trained}" if trained else "")
     ]
     by_fit = [t.message for t in completed if t.message.startswith(BY_FIT)]

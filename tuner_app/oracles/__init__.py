@@ -62,7 +62,7 @@ def create(
         max_trials: How many trials at most; None: until the oracle ends (random and bayesian: never
             before the space is exhausted).
         seed: An integer from 0, or None for a random one.
-        epochs: The most epochs that a trial trains; Hyperband plans with it, the others ignore it.
+        epochs: The most epochs that a trial trains; Hyperband and pruners plan with it.
         **options: The oracle's own arguments (see `SampledOracle`; else KerasTuner's names).
 
     Raises:
@@ -82,6 +82,8 @@ def create(
             options.setdefault("max_epochs", epochs)
         if max_trials is not None:
             options.setdefault("hyperband_iterations", None)  # go on until there are enough
+    else:
+        options.setdefault("epochs", epochs)
     try:
         return kind(objective=objective, max_trials=max_trials, seed=seed, **options)
     except ValueError as error:

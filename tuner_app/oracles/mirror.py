@@ -113,6 +113,12 @@ class Mirror:
         """A running trial's objective after `step` epochs."""
         self._storage.set_trial_intermediate_value(self._number(trial_id), step, value)
 
+    def see(self, trial_id: str, curve: Mapping[int, float]) -> None:
+        """The pruner judged an open trial at each of these epochs, and sees them again."""
+        for step, value in sorted(curve.items()):
+            self.report(trial_id, step, value)
+            self.should_prune(trial_id)
+
     def should_prune(self, trial_id: str) -> bool:
         """Whether the study's pruner would end the trial now."""
         trial = self._storage.get_trial(self._number(trial_id))
@@ -133,8 +139,8 @@ class Mirror:
     def add(
         self,
         trial_id: str | None,
-        space: SearchSpace,
-        values: Mapping[str, Any],
+        space: SearchSpace | None = None,
+        values: Mapping[str, Any] | None = None,
         status: str = "RUNNING",
         results: list[float] | None = None,
         curve: Mapping[int, float] | None = None,
@@ -143,7 +149,7 @@ class Mirror:
         """Takes a trial as it is, without a proposal: one of an earlier process, or (without an id)
         of another search."""
         state = STATES.get(status, TrialState.RUNNING)
-        chosen = list(space.active(dict(values)))
+        chosen = [] if space is None else list(space.active(dict(values or {})))
         finished = state.is_finished()
         if state == TrialState.PRUNED and curve:
             results = [curve[max(curve)]]

@@ -7,13 +7,14 @@ import keras_tuner
 import numpy as np
 
 from tuner_app.errors import UserError, unknown
-from tuner_app.oracles import brute, cmaes, gp, nsga2, random, sobol, tpe
+from tuner_app.oracles import brute, cmaes, gp, nsga2, pruning, random, sobol, tpe
 from tuner_app.oracles.dimensions import Dimension, SearchSpace
 from tuner_app.oracles.extras import require
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
-from tuner_app.oracles.stored import ENDED, StoredOracle
+from tuner_app.oracles.stored import StoredOracle
+from tuner_app.oracles.trial_from_row import stored_status
 
 SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
 EXPLORERS = ("random", "sobol")
@@ -105,6 +106,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
                 self._mirror = Mirror(made, directions(self.objective), self.seed)
                 if self.explore == "sobol" and self.startup:
                     self._explorer = sobol.SobolSampler(self.seed, first_random=False)
+            self._mirror.study.pruner = pruning.pruner(self.pruner, self.epochs or 1)
         return self._mirror
 
     @property
@@ -200,13 +202,11 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     # Results.
 
-    def _note_end(self, trial) -> None:
-        super()._note_end(trial)
-        if trial.status in ENDED:
-            self.mirror.complete(trial.trial_id, self.space, trial.hyperparameters.values)
-            self._waiting.append(trial.trial_id)
-            if not self.generation:
-                self._tell(self._waiting.pop())
+    def _mirror_end(self, trial) -> None:
+        self.mirror.complete(trial.trial_id, self.space, trial.hyperparameters.values)
+        self._waiting.append(trial.trial_id)
+        if not self.generation:
+            self._tell(self._waiting.pop())
 
     def _block_is_known(self, number: int) -> bool:
         """Whether trial `number` may be proposed; the sampler is told what it may know then."""
@@ -223,7 +223,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def _tell(self, trial_id: str) -> None:
         trial = self.trials[trial_id]
-        self.mirror.tell(trial_id, trial.status, results(trial, self.objective))
+        self.mirror.tell(trial_id, stored_status(trial), results(trial, self.objective))
 
     # To the store and back.
 
@@ -263,15 +263,18 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         self.mirror.set_state(state)
 
     def _take_back(self, row, status: str) -> None:
-        trial = self.trials[row.trial_id]
-        self.mirror.add(
-            row.trial_id,
-            self.space,
-            row.hyperparameters,
-            status,
-            results(trial, self.objective),
-            notes=(row.note or {}).get("noted"),
-        )
+        found = results(self.trials[row.trial_id], self.objective)
+        noted = (row.note or {}).get("noted")
+        if self.pruner == "none":
+            curve = self._curve(row.trial_id) if status == "PRUNED" else None
+            self.mirror.add(
+                row.trial_id, self.space, row.hyperparameters, status, found, curve, noted
+            )
+            return
+        self.mirror.add(row.trial_id, self.space, row.hyperparameters, notes=noted)
+        self.mirror.see(row.trial_id, self._curve(row.trial_id))
+        if status != "RUNNING":
+            self.mirror.tell(row.trial_id, status, found)
 
     def _replay(self, rows, told: list[str]) -> None:
         """Has the sampler propose again what it proposed, when it knew what it knew then."""

@@ -10,19 +10,25 @@ import functools
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import keras_tuner
+import optuna
 from keras_tuner.src.engine import metrics_tracking
 from keras_tuner.src.engine import oracle as oracle_module
 from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
+from tuner_app.oracles import pruning
 from tuner_app.oracles.failure import SearchFailed, is_excused, reason
-from tuner_app.oracles.trial_from_row import as_trial
+from tuner_app.oracles.mirror import Mirror
+from tuner_app.oracles.objectives import directions, results
+from tuner_app.oracles.quiet_optuna import quiet_optuna
+from tuner_app.oracles.trial_from_row import as_trial, stored_status
 from tuner_app.store import SearchStore, TrialRow
 
-ENDED = ("COMPLETED", "FAILED")
+ENDED = ("COMPLETED", "FAILED", "PRUNED")  # in the store
 
 # What `Oracle.get_state` gives and the store has already, in the trials or by its own name.
 _IN_THE_STORE = (
@@ -48,16 +54,31 @@ class StoredOracle(keras_tuner.Oracle):
             failed through an error of the code (see `failure.is_excused`), and at least
             `max_consecutive_failed_trials` did. Diverged, oversized and out-of-memory trials are no
             errors of the code.
+        pruner: Ends trials early: a name of `pruning.PRUNERS`. A pruned trial is STOPPED to
+            KerasTuner, and PRUNED in the store; it has no score.
+        epochs: The most epochs that a trial trains, by which the pruner's rungs are placed.
     """
 
     store: SearchStore | None = None
+    pruner: str = "none"
+    epochs: int | None = None
+    _mirror: Mirror | None = None
+    _verdicts: Mapping[str, str] = MappingProxyType({})
     max_failed_fraction: float = 0.8
     seed_given: bool = False
 
-    def __init__(self, *, seed=None, max_failed_fraction=0.8, **arguments):
+    def __init__(
+        self, *, seed=None, max_failed_fraction=0.8, pruner="none", epochs=None, **arguments
+    ):
         if seed is not None and not 0 <= seed < 2**32:
             raise UserError(f"Expected a seed from 0 to 4294967295; received {seed}.")
+        pruning.pruner(pruner, epochs or 1)  # an unknown name is told at once
+        if pruner != "none" and not epochs:
+            raise UserError(f"The pruner {pruner} needs to know epochs, the most a trial trains.")
+        self.pruner, self.epochs = pruner, epochs
         super().__init__(seed=seed, **arguments)
+        if pruner != "none" and len(directions(self.objective)) > 1:
+            raise UserError("Pruning needs one objective; received several. Leave the pruner out.")
         self.max_failed_fraction = max_failed_fraction
         self.seed_given = seed is not None
         if self.seed_given:  # KerasTuner takes 0 for none
@@ -71,6 +92,7 @@ class StoredOracle(keras_tuner.Oracle):
         self._numbers = {trial_id: number for number, trial_id in enumerate(self.start_order)}
         self._ends = {trial_id: number for number, trial_id in enumerate(self.end_order)}
         self._space_numbers = {}
+        self._verdicts = {}
         self._errors = sum(
             self.trials[i].status == "FAILED" and not is_excused(self.trials[i].message)
             for i in self.end_order
@@ -103,6 +125,7 @@ class StoredOracle(keras_tuner.Oracle):
         self.trials = {row.trial_id: as_trial(row, blanks[row.space]) for row in rows}
         self.set_state(self._display_state() | self._state_from(rows))
         self._restore_notes(rows)
+        self._restore_curves(rows)
         self.attach(self.store)
         # The queue is taken from its end: the oldest goes first.
         self._retry_queue = [row.trial_id for row in reversed(rows) if row.status not in ENDED]
@@ -146,6 +169,40 @@ class StoredOracle(keras_tuner.Oracle):
                     trial.message = f"Diverged: {self.objective.name} is {trial.score}"
                 trial.score, trial.best_step = None, 0
             self._note_end(trial)
+
+    # Early ends.
+
+    @property
+    def mirror(self) -> Mirror:
+        """Optuna's view of the search, for its pruners."""
+        if self._mirror is None:
+            with quiet_optuna():
+                made = optuna.samplers.RandomSampler(seed=0)
+                self._mirror = Mirror(made, directions(self.objective), 0)
+            self._mirror.study.pruner = pruning.pruner(self.pruner, self.epochs or 1)
+        return self._mirror
+
+    def hear(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
+        """Takes epochs of running trials: each trial id, execution, epoch (from 0), metrics.
+
+        What comes of them is asked for by `verdict`. Pruners see the first execution only.
+        """
+        if self.pruner == "none":
+            return
+        name, heard = self.objective.name, []
+        for trial_id, execution, epoch, metrics in reports:
+            if execution == 0 and name in metrics:
+                if trial_id not in self.mirror:
+                    self.mirror.add(trial_id)
+                self.mirror.report(trial_id, epoch + 1, metrics[name])
+                heard.append((trial_id, epoch + 1))
+        for trial_id, epochs in heard:
+            if self.mirror.should_prune(trial_id):
+                self._verdicts[trial_id] = f"Pruned after {epochs} epochs: {self.pruner}"
+
+    def verdict(self, trial_id: str) -> str:
+        """Why a running trial is to end now as pruned; "" where it is to go on."""
+        return self._verdicts.get(trial_id, "")
 
     def put_back(self, trial_id: str) -> None:
         """A running trial was interrupted: it is the next to run, and nobody is blamed."""
@@ -260,14 +317,21 @@ class StoredOracle(keras_tuner.Oracle):
 
     def _note_end(self, trial) -> None:
         trial_id = trial.trial_id
+        self._verdicts.pop(trial_id, None)
+        if self._mirror is not None and trial_id in self.end_order[-1:]:
+            self._mirror_end(trial)
         if self.end_order and self.end_order[-1] == trial_id and trial_id not in self._ends:
             self._ends[trial_id] = len(self.end_order) - 1
             self._errors += trial.status == "FAILED" and not is_excused(trial.message)
         if self.store is not None:
             self.save_trial(trial)
             text = trial.message or ""
-            self.store.end_attempt(trial_id, trial.status, reason(text), text)
+            self.store.end_attempt(trial_id, stored_status(trial), reason(text), text)
             self.save()
+
+    def _mirror_end(self, trial) -> None:
+        if trial.trial_id in self.mirror:
+            self.mirror.tell(trial.trial_id, stored_status(trial), results(trial, self.objective))
 
     # To the store and back.
 
@@ -277,6 +341,23 @@ class StoredOracle(keras_tuner.Oracle):
 
     def _restore_notes(self, rows: list[TrialRow]) -> None:
         """Takes back what `_note` gave, the trials being in the order of their beginnings."""
+
+    def _restore_curves(self, rows: list[TrialRow]) -> None:
+        """Has the pruner see again what it saw, trial by trial."""
+        self._verdicts = {}
+        if self.pruner == "none":
+            return
+        for row in rows:
+            if row.trial_id not in self.mirror:
+                self.mirror.add(row.trial_id)
+                self.mirror.see(row.trial_id, self._curve(row.trial_id))
+                if row.status in ENDED:
+                    self._mirror_end(self.trials[row.trial_id])
+
+    def _curve(self, trial_id: str) -> dict[int, float]:
+        """The objective after so many epochs of a trial's first execution."""
+        history, name = self.store.history(trial_id), self.objective.name
+        return {e + 1: m[name] for (x, e), m in history.items() if x == 0 and name in m}
 
     def _small_state(self) -> dict:
         state = {k: v for k, v in self.get_state().items() if k not in _IN_THE_STORE}
@@ -313,7 +394,7 @@ class StoredOracle(keras_tuner.Oracle):
         return TrialRow(
             trial_id=trial_id,
             number=self.number_of(trial_id),
-            status=trial.status,
+            status=stored_status(trial),
             space=self._space_number(trial.hyperparameters),
             hyperparameters=trial.hyperparameters.values,
             score=trial.score,

@@ -9,11 +9,18 @@ from tuner_app.store import TrialRow
 
 def as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> trial_module.Trial:
     """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
+    status = "STOPPED" if row.status == "PRUNED" else row.status
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters._hps.update({name: list(hps) for name, hps in blank._hps.items()})
     hyperparameters._space = list(blank._space)
     hyperparameters.values = dict(row.hyperparameters)
-    trial = trial_module.Trial(hyperparameters, row.trial_id, row.status, row.message or None)
+    trial = trial_module.Trial(hyperparameters, row.trial_id, status, row.message or None)
     trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)
     trial.score, trial.best_step = row.score, row.best_epoch or 0
     return trial
+
+
+def stored_status(trial: trial_module.Trial) -> str:
+    """The store's word for a trial's status. A trial that was ended early is STOPPED to KerasTuner,
+    which has no better word; the store and all who read it say PRUNED."""
+    return "PRUNED" if trial.status == trial_module.TrialStatus.STOPPED else trial.status

@@ -24,7 +24,8 @@ def as_json(results: SearchResults) -> str:
 
     An object with `objective` (name, direction) and `trials`, each with rank, trial_id, status,
     score, hyperparameters, epochs and seconds. Rank and score are null without a score. What is no
-    number (NaN, infinity) is null.
+    number (NaN, infinity) is null. A status is COMPLETED, FAILED, PRUNED (ended early, see
+    `tuner-app search --pruner`), RUNNING, IDLE (waits to be run) or INVALID.
     """
     trials = [
         {

@@ -9,7 +9,8 @@ class TrialRecord:
 
     Attributes:
         trial_id: KerasTuner's id, a zero-padded number.
-        status: KerasTuner's word: RUNNING, IDLE, INVALID, STOPPED, COMPLETED or FAILED.
+        status: COMPLETED, FAILED, PRUNED (ended early by a pruner: no score, but its epochs are
+            kept), or RUNNING, IDLE (waits to be run) or INVALID.
         score: The objective's best value, None unless the trial is COMPLETED.
         hyperparameters: Name to value, the active ones only.
         best_epoch: The epoch (from 0) that the score comes from, None without a score.

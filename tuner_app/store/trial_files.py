@@ -33,7 +33,7 @@ def trial_text(
         "metrics": row.metrics,
         "score": row.score,
         "best_step": row.best_epoch or 0,
-        "status": row.status,
+        "status": "STOPPED" if row.status == "PRUNED" else row.status,  # KerasTuner's nearest word
         "message": row.message or None,
     }
     return json.dumps(exportable(keras_tuners) | {"tuner_app": json.loads(to_text(kept))})
@@ -49,7 +49,7 @@ def adopt(connection: sqlite3.Connection, directory: Path) -> list[str]:
     _adopt_facts(connection, directory / SEARCH_FILE)
     adopted = []
     for trial_id, file in _trial_files(directory, known):
-        ended = file["status"] in ("COMPLETED", "FAILED")
+        ended = file["status"] in ("COMPLETED", "FAILED", "STOPPED")
         if trial_id not in known or ended:
             adopted.append(file)
     adopted.sort(key=lambda file: file["tuner_app"]["number"])
@@ -74,7 +74,7 @@ def _trial_files(directory: Path, known: dict[str, str]) -> Iterator[tuple[str, 
     """The files of trials that the database does not have, or believes to be running."""
     for folder in directory.glob("trial_*"):
         trial_id = folder.name.removeprefix("trial_")
-        if known.get(trial_id) in ("COMPLETED", "FAILED"):
+        if known.get(trial_id) in ("COMPLETED", "FAILED", "PRUNED"):
             continue
         file = _read(folder / TRIAL_FILE, needed=trial_id not in known)
         if file is not None and file["trial_id"] == trial_id:
@@ -101,7 +101,7 @@ def _adopt_trial(connection: sqlite3.Connection, file: dict) -> None:
     found = connection.execute("SELECT space FROM spaces WHERE digest = ?", (digest,)).fetchone()
     row = TrialRow(
         trial_id=trial_id,
-        status=file["status"],
+        status="PRUNED" if file["status"] == "STOPPED" else file["status"],
         space=found[0],
         hyperparameters=file["hyperparameters"]["values"],
         score=file["score"],

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import keras_tuner
 from keras_tuner import errors
+from keras_tuner.src.distribute import utils as dist_utils
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app import oracles
@@ -63,6 +64,10 @@ class StoredTuner(ProjectTuner):
             SearchFailed: no trial completed, or too many failed by an error of the code.
             KeyboardInterrupt: the search was stopped; the running trials wait to be run again.
         """
+        if dist_utils.has_chief_oracle():
+            from tuner_app.cluster import chief  # it stands above the tuners
+
+            return chief.search(self, fit_args, fit_kwargs)
         self._attach()
         began, outcome = time.monotonic(), "failed"
         try:
@@ -136,6 +141,13 @@ class StoredTuner(ProjectTuner):
         self.store.report_epochs((*report, self._open[report[0]].seconds) for report in reports)
         for report in reports:
             self._tell("epoch_ended", *report)
+        self.oracle.hear(reports)
+
+    def _obey(self, trial_id: str) -> None:
+        """Raises `PrunedError` where the oracle wants a trial ended after the epoch just told."""
+        verdict = self.oracle.verdict(trial_id)
+        if verdict:
+            raise failed_run.PrunedError(verdict)
 
     def _share_seconds(self, trial_id: str, seconds: float) -> None:
         """Sets what an open trial's present run costs, where that is not the time since it began

@@ -11,6 +11,10 @@ class DivergedError(Exception):
     """The loss, or whatever is minimized or maximized, is no number any more."""
 
 
+class PrunedError(Exception):
+    """The trial is not worth going on with; the message says after how many epochs, and why."""
+
+
 class ReportedError(Exception):
     """A run failed in another process, which told its status and message."""
 
@@ -20,9 +24,12 @@ class ReportedError(Exception):
 
 
 def status_of(error: Exception) -> str:
-    """INVALID where another run may do better, FAILED where it can't (KerasTuner's words)."""
+    """INVALID where another run may do better, FAILED where it can't, STOPPED where the trial was
+    pruned (KerasTuner's words)."""
     if isinstance(error, ReportedError):
         return error.status
+    if isinstance(error, PrunedError):
+        return "STOPPED"
     final = isinstance(error, errors.FailedTrialError | errors.FatalError)
     return "FAILED" if final else "INVALID"
 
@@ -35,6 +42,8 @@ def message_of(error: Exception) -> str:
     """
     if isinstance(error, ReportedError):
         return error.message
+    if isinstance(error, PrunedError):
+        return str(error)
     text = "".join(traceback.format_exception(error))
     return f"{_reason(error)}\n\n{text}"
 

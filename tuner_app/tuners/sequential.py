@@ -122,6 +122,8 @@ class _EpochReporter(keras.callbacks.Callback):
         loss = metrics.get("loss")
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
+        if epoch + 1 < self.params["epochs"]:
+            self._tuner._obey(self._trial_id)
 
 
 class SaveBestEpoch(tuner_utils.SaveBestEpoch):
