@@ -182,6 +182,8 @@ class StackedSearch:
         if run.done:
             run.end()
             self._leave(run)
+        else:
+            self.tuner._obey(stacked.trial_id)
 
     def _guarded(self, run: Run, action: Callable, *arguments) -> bool:
         """Does it; what it raises ends the run's trial, and no other."""
