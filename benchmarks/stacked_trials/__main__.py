@@ -52,6 +52,8 @@ def main() -> None:
                 continue
             stacked = system in ("tensorflow", "jax")
             trials = (options.trials or WORKS[work].trials) if stacked else options.baseline_trials
+            if system == "ray":  # two for each of its workers
+                trials = max(4, trials)
             rows[system] = _in_process(system, work, trials)
             print(as_text(work, system, rows), flush=True)
             results["seconds"] = time.monotonic() - began

@@ -129,7 +129,7 @@ def ray_tune(work: Work, trials: int) -> Record:
         if len(done) > 1
     ]
     if rates:
-        record.seconds_a_trial = 1 / sum(rates)
+        record.seconds_a_trial = 1 / (len(by_worker) * statistics.mean(rates))
     else:  # a process a trial
         record.seconds_a_trial = record.ends[-1] / len(results)
     workers = [max(one["memory"] for one in done) for done in by_worker.values()]
