@@ -51,6 +51,7 @@ class StackedSearch:
             lanes=lanes,
             native=self.plan.native,
             steps_per_call=self.plan.steps_per_call,
+            jit_compile=self.plan.jit_compile,
             class_weight=arguments.class_weight,
             shuffle=arguments.shuffle,
             at_point=any(isinstance(c, EvaluateAtPoint) for c in arguments.callbacks),
