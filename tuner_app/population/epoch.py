@@ -71,8 +71,8 @@ class Epoch:
             tail = vectorize.to_device(self._tail)
             stack.arrays.state = self._run("tail", stack.train.leaves, tail)
             self._count(1)
-        held_out = stack.validation.leaves if stack.validation else []
-        logs = {k: vectorize.to_host(v) for k, v in self._run("close", held_out).items()}
+        logs = self._run("close", *stack.programs.held_out_arguments())
+        logs = {name: vectorize.to_host(column) for name, column in logs.items()}
         stack.arrays.reset_metrics()
         self.step, self._full, self._tail = 0, None, None
         found = {}

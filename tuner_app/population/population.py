@@ -231,8 +231,10 @@ class Population:
         Raises RuntimeError if a trial is done and was not retired.
         """
         reports = []
-        for shape in list(self._shapes.values()):
+        shapes = list(self._shapes.values())
+        for shape in shapes:  # all of them first: while one is traced, others are compiled
             self._settle(shape)
+        for shape in shapes:
             for stack in shape.stacks:
                 if stack.active:
                     reports += self._epoch_of(stack, progress)

@@ -1,6 +1,7 @@
 """A stack's compiled functions: many steps of all lanes, the last batch, and the epoch's close."""
 
 import contextlib
+import threading
 
 import keras
 import numpy as np
@@ -16,6 +17,8 @@ from tuner_app.population.program import (
 )
 from tuner_app.population.seam import seam
 
+# The programs that an epoch ends with.
+_AHEAD = ("tail", "close")
 # Rows evaluated at once where that changes no number.
 _EVALUATION_ROWS = 512
 
@@ -34,7 +37,7 @@ class Programs:
         self._compile(stack.xla)
 
     def _compile(self, xla: bool):
-        self.xla = xla
+        self.xla, self._ahead, self._traced = xla, None, {}
         self.functions = {
             "train": vectorize.compiled(self._train, xla, donate=True),
             "tail": vectorize.compiled(self._tail, xla, donate=True),
@@ -42,6 +45,8 @@ class Programs:
         }
 
     def run(self, name, *arguments):
+        if self._ahead is not None and name in _AHEAD:
+            self._ahead.join()
         try:
             with self._open():
                 return self.functions[name](*arguments)
@@ -69,12 +74,27 @@ class Programs:
             if arguments is None:
                 continue
             with self._open():
-                if vectorize.on_jax():
-                    function.trace(stack.arrays.state, stack.arrays.numbers, *arguments)
-                else:
-                    function.get_concrete_function(
-                        stack.arrays.state, stack.arrays.numbers, *arguments
-                    )
+                trace = function.trace if vectorize.on_jax() else function.get_concrete_function
+                self._traced[name] = trace(stack.arrays.state, stack.arrays.numbers, *arguments)
+
+    def compile_ahead(self):
+        """Compiles, in a thread, what an epoch needs last, while its first steps are checked.
+
+        TensorFlow compiles when it first runs: on these values, of which no result is used.
+        """
+        if not (self.xla or vectorize.on_jax()):
+            return
+        state, numbers = (
+            tree.map_structure(lambda a: a, a)
+            for a in (self.stack.arrays.state, self.stack.arrays.numbers)
+        )
+        work = [
+            (self._traced[name], (state, numbers, *self._first_arguments(name)))
+            for name in _AHEAD
+            if name in self._traced
+        ]
+        self._ahead = threading.Thread(target=_compiled_ahead, args=(work,))
+        self._ahead.start()
 
     def _first_arguments(self, name):
         """Arguments of the shapes that `name` will be called with, or None if it never is."""
@@ -82,13 +102,19 @@ class Programs:
         lanes, steps, batch = len(stack.trials), stack.epoch.full_steps, stack.batch_size
         remainder = stack.train.size - steps * batch
         if name == "close":
-            return (stack.validation.leaves if stack.validation else [],)
+            return (*self.held_out_arguments()[:1], vectorize.to_device(np.int32(0)))
         if name == "tail":
             index = np.zeros((lanes, remainder), "int32")
             return (stack.train.leaves, vectorize.to_device(index)) if remainder else None
         indices = np.zeros((min(stack.steps_per_call, steps), lanes, batch), "int32")
         arguments = (stack.train.leaves, vectorize.to_device(indices))
         return (*arguments, vectorize.to_device(np.int32(0))) if steps else None
+
+    def held_out_arguments(self) -> tuple:
+        """What "close" is given: the examples to evaluate on, and how many batches they are."""
+        examples = self.stack.validation
+        count = examples.size // self._evaluation_rows() if examples else 0
+        return examples.leaves if examples else [], vectorize.to_device(np.int32(count))
 
     def first_steps(self, state, numbers, indices):
         """The state after the batches `indices` (steps, lanes, batch); `state` stays valid."""
@@ -158,7 +184,7 @@ class Programs:
                 slots[place] = slot
         return trainable, slots
 
-    def _close(self, state, numbers, held_out):
+    def _close(self, state, numbers, held_out, count):
         """The epoch's logs: training metrics so far, and the validation metrics."""
         native = self.stack.native
         logs = vectorize.over_lanes(self.program.results, (state["metrics"],), native)
@@ -182,7 +208,7 @@ class Programs:
         def step(i, metrics):
             return evaluated(metrics, [vectorize.span(a, i * rows, rows) for a in held_out])
 
-        metrics = vectorize.repeat(size // rows, step, metrics)
+        metrics = vectorize.repeat(count, step, metrics)
         if size % rows:
             metrics = evaluated(metrics, [a[size - size % rows :] for a in held_out])
         values = vectorize.over_lanes(self.held_out.results, (metrics,), native)
@@ -216,6 +242,17 @@ class Programs:
             return size
         divisors = [d for d in range(_EVALUATION_ROWS // 4, _EVALUATION_ROWS + 1) if size % d == 0]
         return max(divisors, default=_EVALUATION_ROWS)
+
+
+def _compiled_ahead(work):
+    for traced, arguments in work:
+        try:
+            if vectorize.on_jax():
+                traced.lower().compile()
+            else:
+                traced(*arguments)
+        except Exception:  # the epoch's own call will meet it, and tell
+            return
 
 
 def _kept(condition, new, old):

@@ -227,6 +227,7 @@ class Stack:
                 break
             # Read as plain floats while tracing: constants of the program, so of the signature.
             self.stats.notes.append(f"each value of {', '.join(labels)} has a stack of its own")
+        self.programs.compile_ahead()
         self.stats.traces += 1
         self.stats.trace_seconds += time.monotonic() - started
         return [t for t in coming if t in refused or not self.accepts(t.description)]
