@@ -13,6 +13,7 @@ from absl import flags
 
 from tuner_app.cli import (
     board,
+    compare,
     confirm,
     evaluate,
     export,
@@ -32,6 +33,7 @@ COMMANDS = {
     "confirm": confirm,
     "evaluate": evaluate,
     "train": train,
+    "compare": compare,
     "results": results,
     "report": report,
     "board": board,
