@@ -163,3 +163,25 @@ def test_a_run_that_fails_is_tried_again_and_counted(tmp_path):
         high = trial.hyperparameters["rate"] > 0.02
         assert trial.status == ("FAILED" if high else "COMPLETED")
         assert ("rate is too high" in trial.message) == high
+
+
+def test_pruned_trials_are_those_of_one_process(tmp_path):
+    def oracle():
+        return oracles.create(
+            "random", "val_loss", max_trials=14, seed=3, epochs=6, pruner="median"
+        )
+
+    fit = FIT | {"epochs": 6}
+    options = {"directory": str(tmp_path), "lanes": 2}
+    PopulationTuner(oracle(), build, project_name="alone", **options).search(**fit)
+    tuner = PopulationTuner(oracle(), build, project_name="p", **options)
+    service = SearchService(tuner)
+    service.begin(6)
+    worker(service, "a", tmp_path).search(**fit)
+    service.finish("done")
+    alone, spread = (
+        {t.trial_id: (t.status, t.epochs, t.message) for t in results.read(tmp_path / name).trials}
+        for name in ("alone", "p")
+    )
+    assert alone == spread
+    assert "STOPPED" in {status for status, *_ in alone.values()}

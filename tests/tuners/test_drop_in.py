@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import tuner_app
-from tuner_app.errors import UserError
 from tuner_app.oracles import GridOracle
 from tuner_app.store import SearchReader
 from tuner_app.tuners import PopulationTuner, SearchFailed, SequentialTuner
@@ -149,14 +148,6 @@ def test_hyperband_goes_on_from_its_parents_weights_as_by_fit(tmp_path):
 def test_a_tuner_without_a_hypermodel_needs_its_own_training(tmp_path):
     with pytest.raises(ValueError, match="hypermodel"):
         tuner_app.RandomSearch(objective="val_loss", directory=tmp_path)
-
-
-def test_kerastuners_chief_and_workers_are_refused_in_words(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
-    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
-    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
-    with pytest.raises(UserError, match="KERASTUNER_ORACLE_IP.*Unset it"):
-        tuner_app.RandomSearch(build, "val_loss", directory=tmp_path)
 
 
 class Waits(keras_tuner.oracles.RandomSearchOracle):

@@ -71,6 +71,7 @@ class SearchService:
     def __init__(self, tuner, workers: int = 1, lease: float = LEASE):
         self.tuner, self.workers, self.lease = tuner, workers, lease
         self.failure = ""
+        self._stopped = False  # whether the oracle has said that there are no more trials
         self._heard: dict[str, float] = {}  # worker → when
         self._lent: dict[str, str] = {}  # open trial → worker
         self._began = time.monotonic()
@@ -91,15 +92,24 @@ class SearchService:
     # What workers call.
 
     def join(self, worker: str) -> dict[str, Any]:
-        """What a worker must know: objective, max_trials, seed, and its share of the trials."""
+        """What a worker must know: objective, max_trials, seed, and its share of the trials.
+
+        One that was here before has died since, and come back.
+        """
+        if worker in self._heard:
+            self.lost(worker)
         self._heard[worker] = time.monotonic()
         remaining = self.oracle.remaining_trials()
         return {
-            "objective": self.oracle.objective,
+            "objective": what_was_asked.objective(self.oracle.objective),
             "max_trials": self.oracle.max_trials,
             "seed": self.tuner.seed,
             "share": None if remaining is None else -(-remaining // max(1, self.workers)),
         }
+
+    def leave(self, worker: str) -> None:
+        """The worker was told that there are no more trials, and goes."""
+        self.lost(worker, died=False)
 
     def renew(self, worker: str) -> None:
         """A sign of life."""
@@ -116,6 +126,7 @@ class SearchService:
         self.tuner._exhausted = False
         trial = self.tuner._open_trial(slot, worker)
         if trial is None:
+            self._stopped |= self.tuner._exhausted
             return Opened("STOPPED" if self.tuner._exhausted else "IDLE")
         self._lent[trial.trial_id] = worker
         row = self.tuner.store.trial(trial.trial_id)
@@ -137,13 +148,18 @@ class SearchService:
 
     def report(
         self, worker: str, reports: Iterable[tuple[str, int, int, Mapping[str, float], float]]
-    ) -> None:
-        """Epochs of several trials: trial, execution, epoch, metrics, seconds of this run."""
+    ) -> dict[str, str]:
+        """Epochs of several trials: trial, execution, epoch, metrics, seconds of this run.
+
+        Returns the trials among them that are to end now as pruned, with the reason.
+        """
         self.renew(worker)
         taken = [r for r in reports if self._lent.get(r[0]) == worker]
         for trial_id, *_, seconds in taken:
             self.tuner._share_seconds(trial_id, seconds)
         self.tuner._report_epochs(report[:4] for report in taken)
+        verdicts = {report[0]: self.oracle.verdict(report[0]) for report in taken}
+        return {trial_id: verdict for trial_id, verdict in verdicts.items() if verdict}
 
     def end(self, worker: str, trial_id: str, ended: Ended) -> None:
         """A run is over: COMPLETED, to be tried again, or FAILED."""
@@ -209,6 +225,13 @@ class SearchService:
     def unfinished(self) -> int:
         """Trials that are open, or wait to be run again."""
         return sum(trial.status not in ENDED for trial in self.oracle.trials.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether all trials have ended, and every worker has left or is dead."""
+        self.expire()
+        ended = self.failure or (self._stopped and not self.unfinished)
+        return bool(ended) and not self._heard
 
     def finish(self, outcome: str) -> str:
         """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""

@@ -1,6 +1,7 @@
 """A tuner that trains the trials of a search which another process owns."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,26 +20,27 @@ from tuner_app.tuners.trial_cost import TrialCost
 HEARTBEAT = 10.0  # seconds
 
 
-class WorkerTuner(PopulationTuner):
-    """A `PopulationTuner` that opens, reports and ends its trials through a `SearchService`.
+class Working:
+    """What is put before a tuner's class, so that it opens, reports and ends its trials through a
+    `SearchService`.
 
-    Args:
+    Attributes:
         service: The `SearchService`, or whatever carries calls of its methods to it.
         worker: This worker's name, which no other has.
-        hypermodel, directory, project_name and the rest: As in `PopulationTuner`.
     """
-
-    def __init__(self, service: SearchService, worker: str, hypermodel, **keywords):
-        self.service, self.worker = service, worker
-        facts = service.join(worker)
-        oracle = WorkerOracle(facts, put_back=lambda trial_id: service.put_back(worker, trial_id))
-        super().__init__(oracle, hypermodel, seed=facts["seed"], **keywords)
 
     def _populate_initial_space(self) -> None:
         keras_tuner.Tuner._populate_initial_space(self)  # the directory is the service's, as it is
 
     def _attach(self) -> None:
         self.store = WorkerStore(self)
+
+    def _work_for(self, service: SearchService, worker: str) -> "WorkerOracle":
+        """Joins the search. Returns what is known of its oracle."""
+        self.service, self.worker = service, worker
+        return WorkerOracle(
+            service.join(worker), put_back=lambda trial_id: service.put_back(worker, trial_id)
+        )
 
     def search(self, *fit_args, **fit_kwargs) -> None:
         """Trains trials until the service has no more; arguments as in `PopulationTuner`."""
@@ -51,6 +53,7 @@ class WorkerTuner(PopulationTuner):
             self.on_search_end()
         with contextlib.suppress(OSError):
             Path(self.checkpoint_dir).rmdir()
+        self.service.leave(self.worker)
 
     def save(self) -> None:
         """The service saves the search."""
@@ -68,13 +71,11 @@ class WorkerTuner(PopulationTuner):
         return trial
 
     def _report_epochs(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
-        self.service.report(
-            self.worker,
-            [
-                (i, x, e, {k: float(v) for k, v in m.items()}, self._open[i].seconds)
-                for i, x, e, m in reports
-            ],
-        )
+        reports = [
+            (i, x, e, {k: float(v) for k, v in m.items()}, self._open[i].seconds)
+            for i, x, e, m in reports
+        ]
+        self.oracle.verdicts |= self.service.report(self.worker, reports)
 
     def _close_trial(
         self,
@@ -105,16 +106,38 @@ class WorkerTuner(PopulationTuner):
 
     @property
     def checkpoint_dir(self) -> str:
-        return str(Path(self.project_dir) / WORKERS / self.worker)
+        return str(Path(self.project_dir) / WORKERS / re.sub(r"[^\w-]", "_", self.worker))
 
     def saved_elsewhere(self, trial_id: str) -> dict | None:
         """Where a worker that is gone left a trial."""
         for folder in sorted((Path(self.project_dir) / WORKERS).glob("*")):
-            if folder.name != self.worker:
+            if folder.name != Path(self.checkpoint_dir).name:
                 for state in stack_checkpoint.read(folder) or []:
                     if state["trial_id"] == trial_id:
                         return state
         return None
+
+
+class WorkerTuner(Working, PopulationTuner):
+    """A `PopulationTuner` that trains for a `SearchService`.
+
+    Args:
+        service, worker: See `Working`.
+        hypermodel, directory, project_name and the rest: As in `PopulationTuner`.
+    """
+
+    def __init__(self, service: SearchService, worker: str, hypermodel, **keywords):
+        oracle = self._work_for(service, worker)
+        super().__init__(oracle, hypermodel, seed=oracle.seed, **keywords)
+
+
+def working(tuner: PopulationTuner, service: SearchService, worker: str) -> PopulationTuner:
+    """`tuner` itself, of whatever class, which from now on trains for the service."""
+    kind = type(tuner)
+    tuner.__class__ = type(kind.__name__, (Working, kind), {})
+    tuner.oracle = tuner._work_for(service, worker)
+    tuner.seed, tuner._weights = tuner.oracle.seed, None
+    return tuner
 
 
 class WorkerOracle(StoredOracle):
@@ -122,9 +145,12 @@ class WorkerOracle(StoredOracle):
 
     def __init__(self, facts: Mapping[str, Any], put_back: Callable[[str], None]):
         super().__init__(
-            objective=facts["objective"], max_trials=facts["max_trials"], seed=facts["seed"]
+            objective=_objective(facts["objective"]),
+            max_trials=facts["max_trials"],
+            seed=facts["seed"],
         )
         self.results: dict[str, tuple[dict[str, float], int]] = {}
+        self.verdicts: dict[str, str] = {}  # trials that the pruner wants ended, and why
         self._share, self._put_back = facts["share"], put_back
         self._number_and_failures: dict[str, tuple[int, int]] = {}
 
@@ -135,6 +161,7 @@ class WorkerOracle(StoredOracle):
         trial = as_trial(row, blank)
         self.trials[row.trial_id] = trial
         self._number_and_failures[row.trial_id] = row.number, opened.failures
+        self.verdicts.pop(row.trial_id, None)
         return trial
 
     def remaining_trials(self):
@@ -145,6 +172,9 @@ class WorkerOracle(StoredOracle):
 
     def failures_of(self, trial_id: str) -> int:
         return self._number_and_failures[trial_id][1]
+
+    def verdict(self, trial_id: str) -> str:
+        return self.verdicts.get(trial_id, "")
 
     def update_trial(self, trial_id, metrics, step=0):
         self.results[trial_id] = {k: float(v) for k, v in metrics.items()}, int(step)
@@ -187,6 +217,14 @@ class WorkerStore:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _objective(told: Mapping[str, Any]):
+    """The inverse of `what_was_asked.objective`."""
+    parts = told.get("parts")
+    if parts:
+        return [keras_tuner.Objective(name, direction) for name, direction in parts.items()]
+    return keras_tuner.Objective(told["name"], told["direction"])
 
 
 @contextlib.contextmanager

@@ -143,11 +143,13 @@ class StoredTuner(ProjectTuner):
             self._tell("epoch_ended", *report)
         self.oracle.hear(reports)
 
-    def _obey(self, trial_id: str) -> None:
-        """Raises `PrunedError` where the oracle wants a trial ended after the epoch just told."""
+    def _obey(self, trial_id: str) -> bool:
+        """Whether a trial is to end after the epoch just told, with what it reached. Raises
+        `PrunedError` where it is to end without a score."""
         verdict = self.oracle.verdict(trial_id)
         if verdict:
             raise failed_run.PrunedError(verdict)
+        return bool(self.oracle.over)
 
     def _share_seconds(self, trial_id: str, seconds: float) -> None:
         """Sets what an open trial's present run costs, where that is not the time since it began

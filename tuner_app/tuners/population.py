@@ -20,7 +20,6 @@ from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
 from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
 
-
 BY_FIT = "trained by fit: "  # before the reason, in such a trial's message
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
-from keras_tuner.src.distribute import utils as chief_and_workers
 
 from tuner_app import oracles
 from tuner_app.errors import UserError
@@ -56,12 +55,6 @@ class ProjectTuner(keras_tuner.Tuner):
             raise UserError(f"Expected on_change 'refuse' or 'take'; received {on_change!r}.")
         if keep_best is not None and keep_best < 1:
             raise UserError(f"Expected keep_best of at least 1, or None; received {keep_best}.")
-        if chief_and_workers.has_chief_oracle():
-            raise UserError(
-                "Received KERASTUNER_ORACLE_IP in the environment, which asks for KerasTuner's "
-                f"chief and workers. Expected one process: {type(self).__name__} runs many trials "
-                "in one. Unset it, or take the tuner from keras_tuner."
-            )
         self.store: SearchStore | None = None
         self.max_deaths = max_deaths
         self._take_changes = on_change == "take"
@@ -69,12 +62,13 @@ class ProjectTuner(keras_tuner.Tuner):
         self._overwrite = overwrite
         self._session: int | None = None  # ours, while nobody else has searched since
         super().__init__(oracle, hypermodel, *arguments, **keywords)
-        self.oracle = oracles.stored(self.oracle)
+        # In a worker KerasTuner puts a client of its own before the oracle; see `cluster.chief`.
+        self.oracle = oracles.stored(self.oracle.__dict__.get("_oracle", self.oracle))
         self.seed = self.oracle.seed if seed is None else seed
         self._first_space = self.oracle.get_space().get_config()["space"]
         self._keep_best = keep_best
         self._weights = self._kept_weights()
-        if overwrite or holds_search(self.project_dir):
+        if not self._is_worker() and (overwrite or holds_search(self.project_dir)):
             self._attach()
 
     def save(self) -> None:
@@ -112,7 +106,8 @@ class ProjectTuner(keras_tuner.Tuner):
     def _populate_initial_space(self) -> None:
         # The first thing that costs time: what can be refused at once is refused before.
         refuse_foreign(self.project_dir, allow_keras_tuner=self._overwrite)
-        refuse_if_owned(Path(self.project_dir))
+        if not self._is_worker():
+            refuse_if_owned(Path(self.project_dir))
         super()._populate_initial_space()
 
     def _attach(self) -> None:
