@@ -12,6 +12,7 @@ from tuner_app.errors import UserError, unknown
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BACKENDS = ("tensorflow", "jax")
 DIRECTIONS = ("min", "max")
+UNITS = {"s": 1, "m": 60, "h": 3600}  # seconds
 PRUNERS = ("none", "median", "asha", "hyperband", "wilcoxon", "patient")
 FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
@@ -66,6 +67,31 @@ class SearchConfig:
         "direction: val_f1:max. Default: val_accuracy for classes, val_loss for numbers.",
     )
     max_trials: int = _field(20, "How many trials to run.")
+    time_limit: str = _field(
+        "",
+        "Stop after so much time: seconds, or a number with a unit, such as 90s, 15m or 2h. A "
+        "resume has as much again.",
+    )
+    max_epochs_total: int = _field(
+        0, "Stop when the trials have trained so many epochs together; 0: no limit."
+    )
+    target: str = _field(
+        "", "Stop when the objective reaches this value, such as 0.98; open trials end with it."
+    )
+    trials_patience: int = _field(
+        0, "Stop when so many trials, one after another, brought nothing better; 0: never."
+    )
+    enqueue: str = _field(
+        "",
+        'A JSON file of points to try first: a list of objects, such as [{"units": 64}]. What a '
+        "point leaves out is drawn. For the oracles that are samplers.",
+    )
+    warm_start: str = _field(
+        "",
+        "Project directories of past searches, separated by commas. Of the same data and "
+        "objective, their results are known from the beginning; of others, their best points are "
+        "tried first. For the oracles that are samplers.",
+    )
     epochs: int = _field(40, "The most epochs that a trial trains.")
     patience: int = _field(
         10,
@@ -104,13 +130,19 @@ class SearchConfig:
     )
 
     def __post_init__(self) -> None:
-        texts = "dataset space project oracle pruner objective lanes backend precision".split()
+        texts = (
+            "dataset space project oracle pruner objective time_limit target enqueue warm_start "
+            "lanes backend precision"
+        ).split()
         for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
         for name in ("max_trials", "epochs", "batch_size"):
             _check_whole(name, getattr(self, name), at_least=1)
-        _check_whole("patience", self.patience, at_least=0)
+        for name in ("patience", "max_epochs_total", "trials_patience"):
+            _check_whole(name, getattr(self, name), at_least=0)
+        seconds(self.time_limit)
+        self.target_value  # noqa: B018 (raises)
         _check_whole("keep_best", self.keep_best, at_least=0)
         _check_whole("seed", self.seed, at_least=0)
         if self.seed >= 2**31:
@@ -145,6 +177,21 @@ class SearchConfig:
             return Path(self.project).expanduser()
         return Path("tuning") / f"{_short(self.dataset)}-{_short(self.space)}"
 
+    @property
+    def target_value(self) -> float | None:
+        """The target as a number; None without one."""
+        if not self.target:
+            return None
+        try:
+            return float(self.target)
+        except ValueError:
+            raise UserError(f"target is {self.target!r}, expected a number.") from None
+
+    @property
+    def past_searches(self) -> tuple[str, ...]:
+        """The directories of `warm_start`."""
+        return tuple(part for part in self.warm_start.split(",") if part)
+
     def anchored(self, folder: Path) -> "SearchConfig":
         """The same search with its relative files seen from `folder`, so that it can be resumed
         from anywhere.
@@ -158,7 +205,11 @@ class SearchConfig:
             dataset = f"{scheme}:{folder / Path(place).expanduser()}"
         if ".py:" in space or space.endswith(".py"):
             space = str(folder / Path(space).expanduser())
-        return dataclasses.replace(self, dataset=dataset, space=space)
+        enqueue = self.enqueue and str(folder / Path(self.enqueue).expanduser())
+        past = ",".join(str(folder / Path(part).expanduser()) for part in self.past_searches)
+        return dataclasses.replace(
+            self, dataset=dataset, space=space, enqueue=enqueue, warm_start=past
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Field names to values that JSON can hold."""
@@ -172,6 +223,24 @@ class SearchConfig:
             if name not in fields:
                 raise unknown("setting", name, fields)
         return cls(**values)
+
+
+def seconds(text: str) -> float | None:
+    """A time in seconds; None for "".
+
+    >>> seconds("90"), seconds("1.5m"), seconds("2h"), seconds("")
+    (90.0, 90.0, 7200.0, None)
+    """
+    if not text:
+        return None
+    unit = UNITS.get(text[-1:])
+    try:
+        found = float(text[:-1] if unit else text) * (unit or 1)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UserError(f"time_limit is {text!r}, expected a time above 0 such as 90s, 15m or 2h.")
+    return found
 
 
 def _check_whole(name: str, value: Any, at_least: int) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import search_spaces
-from tuner_app import data, results
-from tuner_app.config import SearchConfig
+from tuner_app import data, results, warm_start
+from tuner_app.config import SearchConfig, seconds
 from tuner_app.errors import UserError, unknown
 from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
 
@@ -40,6 +40,7 @@ class Outcome:
         seconds: Wall-clock seconds of this run (a resume does not count what went before).
         failure: Why the search has no result, or was given up; "" otherwise.
         stack: How trials were stacked, and why so; "" where none were.
+        ended: Why the search ended before its trials were used up; "" where it did not.
     """
 
     directory: Path
@@ -48,6 +49,7 @@ class Outcome:
     seconds: float
     failure: str = ""
     stack: str = ""
+    ended: str = ""
 
     @property
     def best(self) -> TrialRecord | None:
@@ -115,9 +117,10 @@ def run_search(
         failure = str(error)
     finally:
         tuner.close()
-    seconds = time.monotonic() - began
+    spent = time.monotonic() - began
+    ended = tuner.oracle.over if tuner.oracle.remaining_trials() else ""
     found = results.read(directory)
-    return Outcome(directory, found, prepared.device, seconds, failure, tuner.how_stacked)
+    return Outcome(directory, found, prepared.device, spent, failure, tuner.how_stacked, ended)
 
 
 def explain(config: SearchConfig) -> str:
@@ -167,9 +170,7 @@ def prepare(
         config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
     )
     objective = _objective(config, space, dataset)
-    options: dict[str, Any] = {"pruner": config.pruner}
-    if config.oracle in oracles.SAMPLERS:
-        options |= {"defaults_first": True, "explore": "sobol"}
+    options, told = _oracle_options(config, getattr(objective, "name", objective))
     oracle = oracles.create(
         config.oracle, objective, config.max_trials, config.seed, config.epochs, **options
     )
@@ -193,8 +194,40 @@ def prepare(
         "callbacks": _callbacks(config, tuner.oracle.objective),
         "verbose": 0,
     }
-    lines = (_headline(config, dataset, device), *dataset.notes)
+    warm_start.check_names(options.get("first", ()), tuner.oracle.get_space()._hps)
+    lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
+
+
+def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The oracle's arguments, and what is to be said of them."""
+    from tuner_app import oracles
+
+    budget = oracles.Budget(
+        seconds=seconds(config.time_limit),
+        max_epochs=config.max_epochs_total or None,
+        target=config.target_value,
+        patience=config.trials_patience or None,
+    )
+    options: dict[str, Any] = {"pruner": config.pruner, "budget": budget}
+    if config.oracle not in oracles.SAMPLERS:
+        if config.enqueue or config.warm_start:
+            raise UserError(
+                f"The oracle {config.oracle} has an order of its own, which enqueue and warm_start "
+                f"would disturb. Leave them out, or take one of {', '.join(oracles.SAMPLERS)}."
+            )
+        return options, ()
+    first = warm_start.points(config.enqueue) if config.enqueue else []
+    past = warm_start.past(config.past_searches, config.dataset, objective)
+    options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
+    options["first"] = first + past.first
+    lines = past.lines
+    if config.oracle in ("tpe", "gp"):
+        lines += (
+            f"Explores by a Sobol sequence until {oracles.STARTUP} trials are finished: fewer tell "
+            f"{config.oracle} too little to model the objective.",
+        )
+    return options, lines
 
 
 def _callbacks(config: SearchConfig, objective: Any) -> list:

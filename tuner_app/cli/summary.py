@@ -68,6 +68,8 @@ def _counts(outcome: Outcome) -> list[str]:
     by_fit = [t.message for t in completed if t.message.startswith(BY_FIT)]
     for reason, count in Counter(by_fit).most_common():
         lines.append(f"          {count} {reason}")
+    if outcome.ended:
+        lines.append(f"Ended:    {outcome.ended}")
     if outcome.stack:
         lines.append(f"Stack:    {outcome.stack}")
     for reason, count in Counter(trial.message for trial in failed).most_common():

@@ -10,17 +10,20 @@ import keras_tuner
 from tuner_app.errors import UserError, unknown
 from tuner_app.oracles import bayesian, grid, hyperband
 from tuner_app.oracles.bayesian import BayesianOracle
+from tuner_app.oracles.budget import Budget
 from tuner_app.oracles.failure import SearchFailed
 from tuner_app.oracles.grid import GridOracle
 from tuner_app.oracles.hyperband import HyperbandOracle
 from tuner_app.oracles.random import RandomOracle
-from tuner_app.oracles.sampled import SAMPLERS, SampledOracle
+from tuner_app.oracles.sampled import SAMPLERS, STARTUP, SampledOracle
 from tuner_app.oracles.stored import ENDED, StoredOracle
 
 __all__ = [
     "ENDED",
-    "BayesianOracle",
     "SAMPLERS",
+    "STARTUP",
+    "BayesianOracle",
+    "Budget",
     "GridOracle",
     "HyperbandOracle",
     "RandomOracle",

@@ -18,6 +18,8 @@ from tuner_app.oracles.trial_from_row import stored_status
 
 SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
 EXPLORERS = ("random", "sobol")
+STARTUP = 10  # results before tpe and gp begin to model, which is Optuna's default
+_KNOWN = "warm_start"  # the store's name for the results of other searches
 _DRAWS = 100  # at random, before every combination of a finite space is looked at
 _COMBINATIONS = 10**5  # a space with more of them counts as endless
 
@@ -38,6 +40,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         sampler: random, sobol, tpe, gp, cmaes, nsga2 or brute.
         options: Arguments of Optuna's sampler, such as {"n_startup_trials": 20}.
         first: Points to try first, each name to value; what is missing is proposed.
+        known: Results of other searches for the sampler to begin with, each values and score. They
+            must be comparable: the same objective on the same data.
         defaults_first: Whether the space's own defaults are tried next.
         explore: "sobol": until the sampler has results enough to begin modelling, points come from
             a Sobol sequence; "random": as Optuna does.
@@ -59,6 +63,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         sampler: str,
         options: Mapping[str, Any] | None = None,
         first: Iterable[Mapping[str, Any]] = (),
+        known: Iterable[tuple[Mapping[str, Any], float]] = (),
         defaults_first: bool = False,
         explore: str = "random",
         generation: int | None = None,
@@ -75,6 +80,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         self.explore, self.generation = explore, generation
         self.defaults_first = defaults_first
         self._first = [dict(point) for point in first]
+        self._known = [[dict(values), float(score)] for values, score in known]
         self._first_done = 0  # of them, and of the defaults
         self._forget()
         super().__init__(**arguments)
@@ -106,8 +112,16 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
                 self._mirror = Mirror(made, directions(self.objective), self.seed)
                 if self.explore == "sobol" and self.startup:
                     self._explorer = sobol.SobolSampler(self.seed, first_random=False)
+            for values, score in self._known:
+                self._mirror.add(None, self.space, values, "COMPLETED", [score])
             self._mirror.study.pruner = pruning.pruner(self.pruner, self.epochs or 1)
         return self._mirror
+
+    def attach(self, store) -> None:
+        """As in `StoredOracle`; the store keeps the results of other searches too."""
+        super().attach(store)
+        if store is not None and self._known and store.fact(_KNOWN) is None:
+            store.set_fact(_KNOWN, self._known)
 
     @property
     def startup(self) -> int:
@@ -245,6 +259,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
     def _restore_notes(self, rows):
         state = self._sampler_state
         self._forget()
+        self._known = self.store.fact(_KNOWN, [])
         self._notes = {row.trial_id: row.note for row in rows if row.note}
         ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
         if self.generation and rows:

@@ -21,6 +21,7 @@ from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
 from tuner_app.oracles import pruning
+from tuner_app.oracles.budget import Budget, Spent
 from tuner_app.oracles.failure import SearchFailed, is_excused, reason
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
@@ -57,18 +58,28 @@ class StoredOracle(keras_tuner.Oracle):
         pruner: Ends trials early: a name of `pruning.PRUNERS`. A pruned trial is STOPPED to
             KerasTuner, and PRUNED in the store; it has no score.
         epochs: The most epochs that a trial trains, by which the pruner's rungs are placed.
+        budget: When it is spent no trial begins any more, and those that are open end at their next
+            epoch, COMPLETED with what they reached.
     """
 
     store: SearchStore | None = None
     pruner: str = "none"
     epochs: int | None = None
     _mirror: Mirror | None = None
+    spent: Spent | None = None
     _verdicts: Mapping[str, str] = MappingProxyType({})
     max_failed_fraction: float = 0.8
     seed_given: bool = False
 
     def __init__(
-        self, *, seed=None, max_failed_fraction=0.8, pruner="none", epochs=None, **arguments
+        self,
+        *,
+        seed=None,
+        max_failed_fraction=0.8,
+        pruner="none",
+        epochs=None,
+        budget=None,
+        **arguments,
     ):
         if seed is not None and not 0 <= seed < 2**32:
             raise UserError(f"Expected a seed from 0 to 4294967295; received {seed}.")
@@ -79,6 +90,7 @@ class StoredOracle(keras_tuner.Oracle):
         super().__init__(seed=seed, **arguments)
         if pruner != "none" and len(directions(self.objective)) > 1:
             raise UserError("Pruning needs one objective; received several. Leave the pruner out.")
+        self.spent = Spent(budget or Budget(), self.objective.direction)
         self.max_failed_fraction = max_failed_fraction
         self.seed_given = seed is not None
         if self.seed_given:  # KerasTuner takes 0 for none
@@ -126,6 +138,7 @@ class StoredOracle(keras_tuner.Oracle):
         self.set_state(self._display_state() | self._state_from(rows))
         self._restore_notes(rows)
         self._restore_curves(rows)
+        self._restore_spent(rows)
         self.attach(self.store)
         # The queue is taken from its end: the oldest goes first.
         self._retry_queue = [row.trial_id for row in reversed(rows) if row.status not in ENDED]
@@ -136,6 +149,9 @@ class StoredOracle(keras_tuner.Oracle):
 
     def create_trial(self, tuner_id):
         """A trial to run, one that waits (IDLE) or the end (STOPPED), as in KerasTuner."""
+        if tuner_id not in self.ongoing_trials and self.over:
+            self.tuner_ids.discard(tuner_id)
+            return trial_module.Trial(self.get_space(), status=trial_module.TrialStatus.STOPPED)
         with self._one_change():
             running = tuner_id in self.ongoing_trials
             queue = len(self._retry_queue)
@@ -185,8 +201,12 @@ class StoredOracle(keras_tuner.Oracle):
     def hear(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
         """Takes epochs of running trials: each trial id, execution, epoch (from 0), metrics.
 
-        What comes of them is asked for by `verdict`. Pruners see the first execution only.
+        What comes of them is asked for by `verdict` and `over`. Pruners see the first execution
+        only.
         """
+        if self.spent is not None:
+            for _, _, _, metrics in reports:
+                self.spent.epoch(metrics.get(self.objective.name))
         if self.pruner == "none":
             return
         name, heard = self.objective.name, []
@@ -199,6 +219,11 @@ class StoredOracle(keras_tuner.Oracle):
         for trial_id, epochs in heard:
             if self.mirror.should_prune(trial_id):
                 self._verdicts[trial_id] = f"Pruned after {epochs} epochs: {self.pruner}"
+
+    @property
+    def over(self) -> str:
+        """Why the search is over before its trials are used up: the budget; "" while it is not."""
+        return "" if self.spent is None else self.spent.reason
 
     def verdict(self, trial_id: str) -> str:
         """Why a running trial is to end now as pruned; "" where it is to go on."""
@@ -321,6 +346,8 @@ class StoredOracle(keras_tuner.Oracle):
         if self._mirror is not None and trial_id in self.end_order[-1:]:
             self._mirror_end(trial)
         if self.end_order and self.end_order[-1] == trial_id and trial_id not in self._ends:
+            if self.spent is not None:
+                self.spent.trial(trial.score)
             self._ends[trial_id] = len(self.end_order) - 1
             self._errors += trial.status == "FAILED" and not is_excused(trial.message)
         if self.store is not None:
@@ -353,6 +380,13 @@ class StoredOracle(keras_tuner.Oracle):
                 self.mirror.see(row.trial_id, self._curve(row.trial_id))
                 if row.status in ENDED:
                     self._mirror_end(self.trials[row.trial_id])
+
+    def _restore_spent(self, rows: list[TrialRow]) -> None:
+        if self.spent is None:
+            return
+        self.spent.epochs(sum(row.epochs for row in rows))
+        for row in sorted((r for r in rows if r.ended is not None), key=lambda r: r.ended):
+            self.spent.trial(row.score)
 
     def _curve(self, trial_id: str) -> dict[int, float]:
         """The objective after so many epochs of a trial's first execution."""

@@ -123,7 +123,7 @@ class _EpochReporter(keras.callbacks.Callback):
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
         if epoch + 1 < self.params["epochs"]:
-            self._tuner._obey(self._trial_id)
+            self.model.stop_training |= self._tuner._obey(self._trial_id)
 
 
 class SaveBestEpoch(tuner_utils.SaveBestEpoch):

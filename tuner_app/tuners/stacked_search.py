@@ -180,11 +180,11 @@ class StackedSearch:
         refuse_diverged(run.logs[-1], run.epoch - 1)
         stacked.structure = readout.structure(run.key)
         stacked.keep_best(run, readout)
+        if not run.done:
+            run.done = self.tuner._obey(stacked.trial_id)
         if run.done:
             run.end()
             self._leave(run)
-        else:
-            self.tuner._obey(stacked.trial_id)
 
     def _guarded(self, run: Run, action: Callable, *arguments) -> bool:
         """Does it; what it raises ends the run's trial, and no other."""
