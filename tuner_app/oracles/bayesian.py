@@ -25,10 +25,8 @@ class BayesianOracle(StoredOracle, keras_tuner.oracles.BayesianOptimizationOracl
     0
     """
 
-    def __init__(self, **arguments):
-        super().__init__(**arguments)
-        self._process: tuple | None = None  # (what it was made of, process, open trials in it)
-        self._lengths: dict[tuple, float] = {}
+    _process: tuple | None = None  # (what it was made of, process, open trials in it)
+    _lengths: dict[tuple, float] = {}  # replaced, never changed
 
     def populate_space(self, trial_id):
         completed = [t for t in self.trials.values() if t.status == "COMPLETED"]
@@ -66,7 +64,7 @@ class BayesianOracle(StoredOracle, keras_tuner.oracles.BayesianOptimizationOracl
             or self._process[0] != made_of
             or self._process[2] != (ongoing[: len(self._process[2])])
         ):
-            x, y = self._scored(completed)
+            x, y = self._vectorize_trials()
             process = GaussianProcess(x, y, self._noise, self._length(x, y))
             process.watch(self._pool(x, y))
             self._process = made_of, process, []
@@ -90,8 +88,10 @@ class BayesianOracle(StoredOracle, keras_tuner.oracles.BayesianOptimizationOracl
     def _noise(self) -> float:
         return max(self.alpha, 1e-8)
 
-    def _scored(self, completed: list) -> tuple[np.ndarray, np.ndarray]:
+    def _vectorize_trials(self) -> tuple[np.ndarray, np.ndarray]:
+        """The completed trials' points, and their scores to minimize."""
         sign = -1 if self.objective.direction == "max" else 1
+        completed = [t for t in self.trials.values() if t.status == "COMPLETED"]
         x = np.array([self._vector(trial) for trial in completed])
         return x, np.array([sign * trial.score for trial in completed], float)
 
