@@ -184,4 +184,4 @@ def test_pruned_trials_are_those_of_one_process(tmp_path):
         for name in ("alone", "p")
     )
     assert alone == spread
-    assert "STOPPED" in {status for status, *_ in alone.values()}
+    assert "PRUNED" in {status for status, *_ in alone.values()}
