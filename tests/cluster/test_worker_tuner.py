@@ -178,6 +178,7 @@ def test_pruned_trials_are_those_of_one_process(tmp_path):
     service = SearchService(tuner)
     service.begin(6)
     worker(service, "a", tmp_path).search(**fit)
+    assert service.over
     service.finish("done")
     alone, spread = (
         {t.trial_id: (t.status, t.epochs, t.message) for t in results.read(tmp_path / name).trials}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner_app.oracles import ENDED, SearchFailed
+from tuner_app.oracles import SearchFailed
 from tuner_app.store import TrialRow
 from tuner_app.tuners import what_was_asked
 from tuner_app.tuners.failed_run import ReportedError
@@ -224,7 +224,7 @@ class SearchService:
     @property
     def unfinished(self) -> int:
         """Trials that are open, or wait to be run again."""
-        return sum(trial.status not in ENDED for trial in self.oracle.trials.values())
+        return len(self.oracle.trials) - len(self.oracle.end_order)
 
     @property
     def over(self) -> bool:
