@@ -1,0 +1,65 @@
+"""docs/conformance.md says of every class that Keras ships whether it stacks, and is held to it.
+
+The document has one row a class. A new class in Keras, or one that is gone, fails; so does a row
+that says "tested" of a class that no conformance test builds.
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+import keras
+import pytest
+
+FOLDER = Path(__file__).parent
+DOCUMENT = FOLDER.parent.parent / "docs" / "conformance.md"
+NAMESPACES = {
+    "layers": keras.layers,
+    "optimizers": keras.optimizers,
+    "schedules": keras.optimizers.schedules,
+    "losses": keras.losses,
+    "metrics": keras.metrics,
+    "regularizers": keras.regularizers,
+    "constraints": keras.constraints,
+}
+# As what the tests import each namespace.
+CALLED = {
+    "layers": "L|layers",
+    "optimizers": "K|optimizers",
+    "schedules": "S",
+    "losses": "losses",
+    "metrics": "metrics",
+    "regularizers": "R|regularizers",
+    "constraints": "constraints",
+}
+STATES = {"tested", "tried", "not stacked", "not tried", "no part of a model"}
+
+
+def _shipped(namespace) -> set[str]:
+    """Names of its public classes, of aliases the class's own."""
+    members = vars(namespace).items()
+    return {c.__name__ for n, c in members if inspect.isclass(c) and not n.startswith("_")}
+
+
+def _rows(kind) -> dict[str, list[str]]:
+    """Class to the other cells of its row, from the section `## kind`."""
+    section = re.search(rf"^## {kind}$(.*?)(?=^## |\Z)", DOCUMENT.read_text(), re.M | re.S)[1]
+    lines = re.findall(r"^\| `(\w+)` \|(.*)\|$", section, re.M)
+    assert len(lines) == len(dict(lines)), "a class has two rows"
+    return {name: [cell.strip() for cell in cells.split("|")] for name, cells in lines}
+
+
+@pytest.mark.parametrize("kind", NAMESPACES)
+def test_every_class_has_a_row(kind):
+    assert set(_rows(kind)) == _shipped(NAMESPACES[kind])
+
+
+@pytest.mark.parametrize("kind", NAMESPACES)
+def test_what_is_called_tested_is_built_by_a_test(kind):
+    files = [f for f in FOLDER.glob("test_*.py") if f != Path(__file__)]
+    sources = "\n".join(f.read_text() for f in files)
+    for name, (state, remark) in _rows(kind).items():
+        assert state in STATES, (name, state)
+        built = re.search(rf"\b({CALLED[kind]})\.{name}\b", sources)
+        assert state != "tested" or built, f"no test builds {kind}.{name}"
+        assert remark or state in ("tested", "tried"), f"{name}: the reason is missing"
