@@ -195,6 +195,8 @@ def prepare(
         "verbose": 0,
     }
     warm_start.check_names(options.get("first", ()), tuner.oracle.get_space()._hps)
+    if config.oracle == "hyperband":
+        told += (_hyperband_plan(tuner.oracle.plan()),)
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
 
@@ -217,8 +219,9 @@ def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any
                 f"would disturb. Leave them out, or take one of {', '.join(oracles.SAMPLERS)}."
             )
         return options, ()
-    first = warm_start.points(config.enqueue) if config.enqueue else []
-    past = warm_start.past(config.past_searches, config.dataset, objective)
+    begun = holds_search(config.directory)  # then the store has them
+    first = warm_start.points(config.enqueue) if config.enqueue and not begun else []
+    past = warm_start.past(() if begun else config.past_searches, config.dataset, objective)
     options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
     options["first"] = first + past.first
     lines = past.lines
@@ -228,6 +231,20 @@ def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any
             f"{config.oracle} too little to model the objective.",
         )
     return options, lines
+
+
+def _hyperband_plan(brackets: list[list[tuple[int, int]]]) -> str:
+    """Hyperband's brackets in words.
+
+    >>> _hyperband_plan([[(5, 3), (2, 9)], [(3, 9)]])[26:]
+    ' 5 trials of 3 epochs, the best 2 up to 9; then 3 trials of 9 epochs.'
+    """
+    words = [
+        f"{rungs[0][0]} trials of {rungs[0][1]} epochs"
+        + "".join(f", the best {trials} up to {epochs}" for trials, epochs in rungs[1:])
+        for rungs in brackets
+    ]
+    return f"Brackets, again and again: {'; then '.join(words)}."
 
 
 def _callbacks(config: SearchConfig, objective: Any) -> list:

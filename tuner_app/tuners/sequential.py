@@ -102,6 +102,9 @@ class SequentialTuner(StoredTuner):
     def _load_weights_of(self, model, trial_id: str) -> None:
         if not model.built:
             model.build_from_config(utils.load_json(self._get_build_config_fname(trial_id)))
+        if getattr(model, "optimizer", None) is not None and not model.optimizer.built:
+            # Its slots and steps are in the file too; Keras loads them where there is room.
+            model.optimizer.build(model.trainable_variables)
         model.load_weights(self._get_checkpoint_fname(trial_id))
 
 
