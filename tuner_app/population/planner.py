@@ -25,6 +25,8 @@ _CLEAR = 2.0  # times that one estimate is the other's: nothing needs timing
 _WORTH_TIMING = 20.0  # times that a search takes longer than timing both modes
 # Lanes share the machine's time among all trials at once; to leave them for seconds is no gain.
 _WORTH_LEAVING_LANES = 2.0  # seconds
+# A step that takes so long is all arithmetic: further lanes would add memory alone.
+_LONGEST_STEP = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,9 @@ def plan(
     lanes = max(1, min(lanes, trials, fitting))
     limit = f", as many as {memory / 2**30:.1f} GiB hold" if lanes == fitting < trials else ""
     speed = rate()
+    filling = max(1, int(_LONGEST_STEP * 0.5 * speed / multiplications(model, batch_size)))
+    if filling < lanes:
+        lanes, limit = filling, ", as many as fill the machine"
     stacked, alone = Mode(lanes, False), native_mode(model)
     each = {mode: estimate(model, batch_size, mode, speed) for mode in (stacked, alone)}
 
@@ -103,7 +108,7 @@ def plan(
             how = f"timed in {sum(timing.spent for timing in each.values()):.1f} s"
         except Exception as error:  # out of memory, or not to be stacked: the search will tell
             how = f"estimated, since timing failed: {type(error).__name__}"
-    native = seconds(alone) < seconds(stacked) - (0 if limit else _WORTH_LEAVING_LANES)
+    native = seconds(alone) < seconds(stacked) - _WORTH_LEAVING_LANES
     chosen, other = (alone, stacked) if native else (stacked, alone)
     if not native and seconds(stacked) > seconds(alone):
         instead = f"{other.name} would save less than {_WORTH_LEAVING_LANES:.0f} s"
