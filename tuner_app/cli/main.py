@@ -13,6 +13,7 @@ from absl import flags
 
 from tuner_app.cli import (
     board,
+    check,
     compare,
     confirm,
     evaluate,
@@ -28,6 +29,7 @@ from tuner_app.cli.parsing import command_help, parse
 from tuner_app.errors import UserError, unknown
 
 COMMANDS = {
+    "check": check,
     "search": search,
     "resume": resume,
     "confirm": confirm,
