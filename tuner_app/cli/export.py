@@ -21,6 +21,13 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "Write a TensorFlow SavedModel too, in a folder beside it.",
         flag_values,
     )
+    flags.DEFINE_string(
+        "study",
+        "",
+        "Write the trials instead, as an Optuna study: sqlite:///FILE, which optuna-dashboard "
+        "opens, or journal:///FILE.",
+        flag_values,
+    )
 
 
 def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
@@ -30,6 +37,12 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
 
     SearchReader(arguments[0]).close()  # a wrong directory is told before TensorFlow is loaded
     environment.import_quietly()
+    if flag_values.study:
+        from tuner_app.results.study import export_study
+
+        number = export_study(arguments[0], flag_values.study)
+        print(f"{number} trials in {flag_values.study}")
+        return 0
     files = export(arguments[0], flag_values.output, saved_model=flag_values.saved_model)
     for written in filter(None, dataclasses.astuple(files)):
         print(written)

@@ -1,0 +1,96 @@
+"""Ranges that were too narrow: hyperparameters whose best trials sit at an end of their range.
+
+>>> rate = {"class_name": "Float", "config": {
+...     "name": "rate", "min_value": 1e-4, "max_value": 1e-1, "sampling": "log", "step": None}}
+>>> edges([rate], [{"rate": 0.09}, {"rate": 0.1}, {"rate": 0.02}])
+[Edge(name='rate', end='upper', bound=0.1, trials=2, of=3)]
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner_app.store import SearchReader
+
+_NEAR = 0.05  # of the range, on its own scale
+_LEAST = 3  # trials, below which nothing is said
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An end of a range where the best trials are.
+
+    Attributes:
+        name: The hyperparameter's.
+        end: "lower" or "upper".
+        bound: Its value.
+        trials, of: So many of the best trials that have the hyperparameter are near it.
+    """
+
+    name: str
+    end: str
+    bound: float
+    trials: int
+    of: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.trials} of the {self.of} best trials are at its {self.end} end, "
+            f"{self.bound:g}"
+        )
+
+
+def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
+    """The ends of ranges near which at least half of the best trials are.
+
+    Args:
+        space: KerasTuner's configuration of each hyperparameter.
+        best: The values of the best trials.
+    """
+    found = []
+    for entry in space:
+        config = entry["config"]
+        values = [v[config["name"]] for v in best if config["name"] in v]
+        if entry["class_name"] not in ("Float", "Int"):
+            continue
+        low, high = config["min_value"], config["max_value"]
+        values = [v for v in values if low <= v <= high]  # a name may have several ranges
+        if len(values) < _LEAST or low == high:
+            continue
+        places = [_place(value, config) for value in values]
+        near = _NEAR if not config.get("step") else 1e-9  # with steps: the end itself
+        for end, bound, distances in (
+            ("lower", low, places),
+            ("upper", high, [1 - place for place in places]),
+        ):
+            at = sum(distance <= near for distance in distances)
+            if 2 * at >= len(values):
+                found.append(Edge(config["name"], end, bound, at, len(values)))
+    return found
+
+
+def read(directory: str | Path) -> list[Edge]:
+    """The edges of a search, by the best tenth of its completed trials, or ten if that is more,
+    but a third at most."""
+    with SearchReader(directory) as reader:
+        goal = reader.fact("objective", {"direction": "min"})
+        rows = [row for row in reader.trials() if row.status == "COMPLETED"]
+        if len(rows) < 2 * _LEAST:
+            return []
+        space = reader.space(max(row.space for row in rows))
+    sign = -1 if goal["direction"] == "max" else 1
+    best = sorted(rows, key=lambda row: sign * row.score)
+    number = max(_LEAST, min(10, len(rows) // 3), len(rows) // 10)
+    return edges(space, [row.hyperparameters for row in best[:number]])
+
+
+def _place(value: float, config: dict) -> float:
+    """Where a value is in its range, from 0 to 1, on the range's own scale."""
+    low, high = config["min_value"], config["max_value"]
+    if config["sampling"] == "log":
+        return math.log(value / low) / math.log(high / low)
+    if config["sampling"] == "reverse_log":
+        return 1 - math.log((high + low - value) / low) / math.log(high / low)
+    return (value - low) / (high - low)
