@@ -11,6 +11,19 @@ import tensorflow as tf
 from tuner_app import losses, optimizers, schedules
 from tuner_app.errors import UserError
 
+
+def half_cosine(share, start, end):
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def restarts(t, steps, growth, height):
+    """One cycle after another."""
+    top = 0.3
+    while t >= steps:
+        t, steps, top = t - steps, steps * growth, top * height
+    return top * half_cosine(t / steps, 1, 0.1)
+
+
 # schedule, its formula, and which of its numbers to let differ by lane
 ROWS = {
     "fixed": (schedules.Fixed(0.3), lambda t: 0.3, "learning_rate"),
@@ -50,6 +63,40 @@ ROWS = {
         lambda t: 0.5 * 0.3 * 0.2 ** (t // 7) + 2.0 * 0.1,
         "weights",
     ),
+    "polynomial": (
+        schedules.PolynomialDecay(0.3, 7, 1.5, 0.1),
+        lambda t: 0.3 * (0.1 + 0.9 * max(1 - t / 7, 0) ** 1.5),
+        "power",
+    ),
+    "piecewise": (
+        schedules.PiecewiseConstant([4, 8], [0.3, 0.1, 0.02]),
+        lambda t: 0.3 if t < 4 else 0.1 if t < 8 else 0.02,
+        "values",
+    ),
+    "restarts": (
+        schedules.CosineRestarts(0.3, 7, height=0.5, final=0.1),
+        lambda t: restarts(t, 7, 1.0, 0.5),
+        "height",
+    ),
+    "growing restarts": (
+        schedules.CosineRestarts(0.3, 7, 3.0, 0.5, 0.1),
+        lambda t: restarts(t, 7, 3.0, 0.5),
+        "first_steps",
+    ),
+    "one cycle": (
+        schedules.OneCycle(0.3, 10, 0.4, 0.1, 0.01),
+        lambda t: (
+            0.3 * half_cosine(t / 4, 0.1, 1)
+            if t < 4
+            else 0.3 * half_cosine(min((t - 4) / 6, 1), 1, 0.01)
+        ),
+        "rise",
+    ),
+    "warm-up, stable, decay": (
+        schedules.WarmUpStableDecay(0.3, 4, 3, 8, 0.1),
+        lambda t: 0.3 * min((t + 1) / 4, 1) * (1 - 0.9 * math.sqrt(min(max(t - 7, 0) / 8, 1))),
+        "decay_steps",
+    ),
     "warm-up of 0 steps": (schedules.WarmUp(0.3, 0), lambda t: 0.3, "warmup_steps"),
 }
 every_row = pytest.mark.parametrize("name", ROWS)
@@ -66,6 +113,20 @@ def test_formula(name):
         # Keras hands the step over as an int64 variable.
         rate = schedule(keras.Variable(t, dtype="int64"))
         assert np.isclose(rate, formula(t), rtol=1e-5, atol=1e-8), t
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.5, 2.0, 3.0])
+def test_a_restart_is_at_its_very_step(growth):
+    schedule = schedules.CosineRestarts(1.0, 16, growth)
+    start, length = 0, 16
+    for _ in range(6):
+        rates = schedule(np.arange(start, start + 2))
+        assert np.isclose(rates[0], 1.0) and rates[1] < 1.0
+        if start:
+            assert schedule(start - 1) < 0.02
+        start, length = start + length, length * growth
+        if length != int(length):
+            break
 
 
 @every_row
@@ -121,6 +182,10 @@ BAD = [
     (lambda: schedules.Blend([schedules.Fixed(0.1)], []), "as many weights as schedules"),
     (lambda: schedules.Blend([0.1], [1.0]), "needs learning-rate schedules; got 0.1"),
     (lambda: schedules.Blend([schedules.Fixed(0.1)], [-1.0]), "a weight must be a number, zero"),
+    (lambda: schedules.PiecewiseConstant([4], [0.1]), "one value more than boundaries"),
+    (lambda: schedules.PiecewiseConstant([4, 2], [1, 2, 3]), "rising boundaries; got .4, 2."),
+    (lambda: schedules.CosineRestarts(0.1, 5, 0.5), "growth must be a number, 1 or more"),
+    (lambda: schedules.OneCycle(0.1, 5, 1.5), "rise must be a number from 0 to 1"),
     (lambda: schedules.WarmUp("cosine", 5), "needs a learning-rate schedule or a number"),
 ]
 

@@ -43,9 +43,8 @@ def _losses() -> Iterator[tuple[str, str]]:
 
 
 def _schedules() -> Iterator[tuple[str, str]]:
-    path = PACKAGE / "schedules.py"
-    if path.exists():
-        yield from _public_classes(ast.parse(path.read_text(encoding="utf-8")))
+    for _, tree in _modules(PACKAGE / "schedules"):
+        yield from _public_classes(tree)
 
 
 def _spaces() -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.spatial
 import scipy.special
 import tensorflow as tf
 
@@ -24,7 +25,31 @@ PROBABILITIES = scipy.special.softmax(LOGITS, axis=-1)
 YES = RNG.integers(0, 2, (N, C)).astype("float64")
 SIGMOID = scipy.special.expit(LOGITS)
 
+COUNTS = RNG.poisson(2.0, (N, C)).astype("float64")
+PAIRS, TRIPLETS = RNG.normal(size=(N, 2, 3)), RNG.normal(size=(N, 3, 3))
+SAME = RNG.integers(0, 2, N).astype("float64")
+P_TRUE = PROBABILITIES[np.arange(N), LABELS]
+
 log = np.log
+
+
+def tversky(y, p, a, b, s):
+    hit = (y * p).sum(-1) + s
+    return 1 - hit / (hit + a * ((1 - y) * p).sum(-1) + b * (y * (1 - p)).sum(-1))
+
+
+def contrastive(y, pairs, margin):
+    d = np.sqrt(((pairs[:, 0] - pairs[:, 1]) ** 2).sum(-1))
+    return np.where(y == 1, d**2, np.maximum(0, margin - d) ** 2)
+
+
+def triplet(x, margin):
+    near, far = ((x[:, :1] - x[:, 1:]) ** 2).sum(-1).T
+    return np.maximum(0, near - far + margin)
+
+
+def focal(y, p, a, g):
+    return -(a * y * (1 - p) ** g * log(p) + (1 - a) * (1 - y) * p**g * log(1 - p)).mean(-1)
 
 
 def smooth(y, s, classes=C):
@@ -131,6 +156,77 @@ ROWS = {
         -0.25 * (ONE_HOT * (1 - PROBABILITIES) ** 2 * log(PROBABILITIES)).sum(-1),
         K.CategoricalFocalCrossentropy(from_logits=True),
     ),
+    "focal of class numbers": (
+        losses.CategoricalFocal(alpha=1.0), LABELS, PROBABILITIES,
+        -((1 - P_TRUE) ** 2) * log(P_TRUE), None,
+    ),
+    "binary focal": (
+        losses.BinaryFocal(alpha=0.7), YES, SIGMOID, focal(YES, SIGMOID, 0.7, 2.0),
+        K.BinaryFocalCrossentropy(alpha=0.7, apply_class_balancing=True),
+    ),
+    "binary focal logits": (
+        losses.BinaryFocal(from_logits=True, gamma=1.5), YES, LOGITS,
+        focal(YES, SIGMOID, 0.25, 1.5), None,
+    ),
+    "poly": (
+        losses.CategoricalPoly(epsilon=2.0, gamma=1.0), LABELS, PROBABILITIES,
+        (1 - P_TRUE) * -log(P_TRUE) + 2 * (1 - P_TRUE) ** 2, None,
+    ),
+    "poly logits": (
+        losses.CategoricalPoly(from_logits=True, epsilon=-0.5, label_smoothing=0.1), LABELS, LOGITS,
+        (smooth(ONE_HOT, 0.1) * (-log(PROBABILITIES) - 0.5 * (1 - PROBABILITIES))).sum(-1), None,
+    ),
+    "generalized": (
+        losses.GeneralizedCrossEntropy(q=0.4), LABELS, PROBABILITIES, (1 - P_TRUE**0.4) / 0.4, None,
+    ),
+    "generalized logits": (
+        losses.GeneralizedCrossEntropy(from_logits=True), ONE_HOT, LOGITS,
+        (1 - P_TRUE**0.7) / 0.7, None,
+    ),
+    "generalized of q = 0": (
+        losses.GeneralizedCrossEntropy(q=0.0), LABELS, PROBABILITIES, -log(P_TRUE),
+        K.SparseCategoricalCrossentropy(),
+    ),
+    "symmetric": (
+        losses.SymmetricCrossEntropy(), LABELS, PROBABILITIES,
+        -0.1 * log(P_TRUE) + 4 * (1 - P_TRUE), None,
+    ),
+    "symmetric logits": (
+        losses.SymmetricCrossEntropy(from_logits=True, alpha=1.0, beta=0.5), SOFT, LOGITS,
+        -(SOFT * log(PROBABILITIES)).sum(-1)
+        - 0.5 * (PROBABILITIES * np.maximum(log(SOFT), -4)).sum(-1), None,
+    ),
+    "dice": (losses.Dice(), YES, SIGMOID, tversky(YES, SIGMOID, 0.5, 0.5, 0.5), None),
+    "dice logits": (
+        losses.Dice(from_logits=True, smooth=0.2), YES, LOGITS,
+        tversky(YES, SIGMOID, 0.5, 0.5, 0.1), None,
+    ),
+    "tversky": (
+        losses.Tversky(alpha=0.3, beta=0.7), YES, SIGMOID, tversky(YES, SIGMOID, 0.3, 0.7, 1), None,
+    ),
+    "log-cosh": (
+        losses.LogCosh(), TARGETS, NUMBERS, log(np.cosh(NUMBERS - TARGETS)).mean(-1), K.LogCosh(),
+    ),
+    "quantile": (
+        losses.Quantile(level=0.8), TARGETS, NUMBERS,
+        np.maximum(0.8 * (TARGETS - NUMBERS), -0.2 * (TARGETS - NUMBERS)).mean(-1), None,
+    ),
+    "poisson": (
+        losses.Poisson(), COUNTS, PREDICTED_AMOUNTS,
+        (PREDICTED_AMOUNTS - COUNTS * log(PREDICTED_AMOUNTS)).mean(-1), K.Poisson(),
+    ),
+    "poisson logits": (
+        losses.Poisson(from_logits=True), COUNTS, NUMBERS,
+        (np.exp(NUMBERS) - COUNTS * NUMBERS).mean(-1), None,
+    ),
+    "cosine": (
+        losses.CosineDistance(), TARGETS, NUMBERS,
+        [scipy.spatial.distance.cosine(y, p) for y, p in zip(TARGETS, NUMBERS, strict=True)], None,
+    ),
+    "contrastive": (
+        losses.Contrastive(margin=3.0), SAME, PAIRS, contrastive(SAME, PAIRS, 3.0), None,
+    ),
+    "triplet": (losses.Triplet(margin=2.0), SAME, TRIPLETS, triplet(TRIPLETS, 2.0), None),
 }  # fmt: skip
 every_row = pytest.mark.parametrize("name", ROWS)
 WEIGHTS = np.arange(N) / 2
@@ -175,72 +271,12 @@ def test_gradient_is_the_slope_of_the_value(name):
     loss, y, p, _, _ = ROWS[name]
     loss = type(loss).from_config(loss.get_config() | {"dtype": "float64"})
     _, slope = gradient(loss, y, p)
-    for i, j in [(0, 0), (1, 2), (5, 3)]:
+    for flat in [0, 6, p.size - 1]:
+        at = np.unravel_index(flat, p.shape)
         step = np.zeros_like(p)
-        step[i, j] = 1e-6
+        step[at] = 1e-6
         numeric = (float(loss(y, p + step)) - float(loss(y, p - step))) / 2e-6
-        assert np.isclose(slope[i, j], numeric, rtol=1e-5, atol=1e-8)
-
-
-SURE = np.array([[1.0, 0.0], [0.0, 1.0]], "float32")
-FROM_PROBABILITIES = {
-    "categorical": (losses.CategoricalCrossEntropy(), SURE),
-    "categorical smoothed": (losses.CategoricalCrossEntropy(label_smoothing=0.1), SURE),
-    "sparse": (losses.SparseCategoricalCrossEntropy(), np.array([0, 1])),
-    "binary": (losses.BinaryCrossEntropy(), SURE),
-    "kl": (losses.KLDivergence(), SURE),
-    "focal": (losses.CategoricalFocal(), SURE),
-    "focal of gamma 0": (losses.CategoricalFocal(gamma=0.0), SURE),
-    "focal of gamma one half": (losses.CategoricalFocal(gamma=0.5), SURE),
-}
-
-
-@pytest.mark.parametrize("name", FROM_PROBABILITIES)
-def test_probabilities_of_exactly_0_and_1(name):
-    loss, y = FROM_PROBABILITIES[name]
-    value, slope = gradient(loss, y, SURE)  # right, and sure of it
-    assert np.isfinite(slope).all()
-    if loss.get_config().get("label_smoothing", 0) == 0:
-        assert abs(value) < 1e-6
-    value, slope = gradient(loss, y, SURE[::-1].copy())  # wrong, and sure of it
-    assert np.isfinite(slope).all()
-    assert 1 < value < 20
-    # A larger probability of the true class would lower the loss.
-    assert (slope[[0, 1], [0, 1]] < 0).all()
-
-
-FROM_LOGITS = {
-    "categorical": (losses.CategoricalCrossEntropy(from_logits=True), SURE, 1000.0),
-    "sparse": (losses.SparseCategoricalCrossEntropy(from_logits=True), np.array([0, 1]), 1000.0),
-    "binary": (losses.BinaryCrossEntropy(from_logits=True), SURE, 500.0),
-    "kl": (losses.KLDivergence(from_logits=True), SURE, 1000.0),
-    "focal": (losses.CategoricalFocal(from_logits=True, alpha=1.0), SURE, 1000.0),
-}
-
-
-@pytest.mark.parametrize("name", FROM_LOGITS)
-def test_logits_far_from_zero(name):
-    loss, y, expected = FROM_LOGITS[name]
-    logits = 500 * (2 * SURE - 1)
-    value, slope = gradient(loss, y, logits)
-    assert value < 1e-6 and np.isfinite(slope).all()
-    value, slope = gradient(loss, y, logits[::-1].copy())
-    assert np.isclose(value, expected) and np.isfinite(slope).all()
-    assert (slope[[0, 1], [0, 1]] < 0).all()
-
-
-def test_binary_slope_at_a_logit_of_zero():
-    _, slope = gradient(losses.BinaryCrossEntropy(from_logits=True), [[1.0]], [[0.0]])
-    assert np.allclose(slope, -0.5)  # σ(0) − 1
-
-
-def test_a_negative_amount_has_a_slope_back():
-    value, slope = gradient(losses.SquaredLogarithmicError(), [[0.0]], [[-3.0]])
-    assert np.isclose(value, 9.0) and np.isclose(slope[0, 0], -6.0)
-
-
-def test_absolute_error_has_no_slope_at_its_minimum():
-    assert gradient(losses.MeanAbsoluteError(), [[2.0]], [[2.0]])[1] == 0
+        assert np.isclose(slope[at], numeric, rtol=1e-5, atol=1e-8)
 
 
 def test_a_column_and_a_row_do_not_broadcast():
@@ -249,20 +285,44 @@ def test_a_column_and_a_row_do_not_broadcast():
     assert np.isclose(losses.MeanSquaredError()(y, p[:, 0]), 4 / 3)
 
 
-@every_row
-def test_saved_and_named_in_compile(name, tmp_path):
-    loss, y, p, _, _ = ROWS[name]
-    config = loss.get_config()
-    assert json.loads(json.dumps(config)) == config
-    model = keras.Sequential([keras.layers.Input((C,)), keras.layers.Activation("linear")])
-    model.compile(loss=loss)
+def test_saved_and_named_in_compile(tmp_path):
+    """One model with an output for each row."""
+    inputs = [
+        keras.Input(p.shape[1:], name=f"in_{i}") for i, (_, _, p, *_) in enumerate(ROWS.values())
+    ]
+    outputs = [keras.layers.Identity(name=f"out_{i}")(x) for i, x in enumerate(inputs)]
+    model = keras.Model(inputs, outputs)
+    given = [row[0] for row in ROWS.values()]
+    model.compile(loss=given)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert type(loaded.loss) is type(loss)
-    assert loaded.loss.get_config() == config
-    model.compile(loss=f"tuner_app>{type(loss).__name__}")
-    default = float(type(loss)()(y, p))
-    assert np.isclose(model.evaluate(p, y, verbose=0), default, rtol=1e-5)
+    for loss, again in zip(given, loaded.loss, strict=True):
+        config = loss.get_config()
+        assert json.loads(json.dumps(config)) == config
+        assert type(again) is type(loss) and again.get_config() == config
+    named = [f"tuner_app>{type(loss).__name__}" for loss in given]
+    model.compile(loss=named, run_eagerly=True)
+    truths, predictions = zip(*((y, p) for _, y, p, *_ in ROWS.values()), strict=True)
+    found = model.evaluate(list(predictions), list(truths), verbose=0, return_dict=True)
+    for i, (loss, y, p) in enumerate(zip(given, truths, predictions, strict=True)):
+        assert np.isclose(found[f"out_{i}_loss"], float(type(loss)()(y, p)), rtol=1e-5)
+
+
+@every_row
+def test_half_precision_predictions_and_a_mask(name):
+    loss, y, p, _, _ = ROWS[name]
+    half = tf.constant(p, "float16")
+    exact = np.asarray(type(loss).from_config(loss.get_config() | {"reduction": None})(y, half))
+    assert exact.dtype == "float32"  # computed in float32, so equal to the rounded prediction's
+    assert np.array_equal(
+        exact,
+        type(loss).from_config(loss.get_config() | {"reduction": None})(
+            y, half.numpy().astype("float32")
+        ),
+    )
+    kept = np.arange(N) % 2 == 0
+    half._keras_mask = tf.constant(kept)
+    assert np.isclose(loss(y, half), exact[kept].mean(), rtol=1e-5)
 
 
 PARAMETERS = {
@@ -272,6 +332,14 @@ PARAMETERS = {
     "huber": {"delta": [0.1, 1.0, 5.0]},
     "focal logits": {"gamma": [0.0, 0.5, 2.0], "alpha": [1.0, 0.5, 0.25]},
     "hinge": {"margin": [0.0, 1.0, 3.0]},
+    "binary focal": {"gamma": [0.0, 0.5, 2.0], "alpha": [1.0, 0.5, 0.25]},
+    "poly logits": {"epsilon": [-1.0, 0.0, 2.0], "gamma": [0.0, 1.0, 2.0]},
+    "generalized": {"q": [0.0, 0.5, 1.0]},
+    "symmetric": {"alpha": [0.0, 1.0, 2.0], "beta": [1.0, 0.0, 2.0]},
+    "tversky": {"alpha": [0.0, 0.5, 1.0], "beta": [1.0, 0.5, 0.2], "smooth": [0.0, 1.0, 2.0]},
+    "quantile": {"level": [0.1, 0.5, 0.9]},
+    "contrastive": {"margin": [2.0, 3.0, 4.0]},
+    "triplet": {"margin": [0.0, 1.0, 3.0]},
 }
 
 
@@ -302,6 +370,13 @@ def test_parameters_may_differ_by_lane(name):
 BAD = [
     (lambda: losses.Huber(delt=1.0), "Did you mean 'delta'"),
     (lambda: losses.Huber(delta=-1.0), "delta must be a number, zero or more; got -1.0"),
+    (lambda: losses.Quantile(level=1.5), "level must be a number, from 0 to 1; got 1.5"),
+    (lambda: losses.CategoricalPoly(epsilon=-2), "epsilon must be a number, from -1 up; got -2"),
+    (lambda: losses.GeneralizedCrossEntropy(q=float("nan")), "q must be a number, from 0 to 1"),
+    (
+        lambda: losses.Triplet()(np.zeros(3), np.zeros((3, 4))),
+        r"Triplet needs predictions of shape \(examples, 3, features\)",
+    ),
     (lambda: losses.Huber(delta="1"), "delta must be a number"),
     (lambda: losses.KLDivergence(from_logits=1.0), "from_logits must be True or False"),
     (

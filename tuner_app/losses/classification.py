@@ -8,27 +8,21 @@ From logits nothing of the kind is needed: use logits where you can.
 
 from keras import ops
 
-from tuner_app.losses.loss import ExampleLoss, labels_of, registered, same_shape
+from tuner_app.losses.loss import (
+    ExampleLoss,
+    continued_log,
+    labels_of,
+    log_probability,
+    registered,
+    same_shape,
+)
 
 __all__ = [
     "BinaryCrossEntropy",
     "CategoricalCrossEntropy",
-    "CategoricalFocal",
     "KLDivergence",
     "SparseCategoricalCrossEntropy",
 ]
-
-SMALLEST = 1e-7  # the smallest probability whose logarithm is taken as it is
-
-
-def _log(p):
-    # log p where p ≥ 1e-7, its tangent below
-    return ops.log(ops.maximum(p, SMALLEST)) + (ops.minimum(p, SMALLEST) / SMALLEST - 1)
-
-
-def _log_probability(y_pred, from_logits):
-    # Stable form of log softmax z: z − log Σ exp z, with the largest z taken out
-    return ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
 
 
 def categorical_cross_entropy(y_true, y_pred, *, from_logits=False, label_smoothing=0.0):
@@ -36,12 +30,12 @@ def categorical_cross_entropy(y_true, y_pred, *, from_logits=False, label_smooth
     # y ← (1 − s) y + s / C
     y_true = (1 - label_smoothing) * y_true + label_smoothing / y_pred.shape[-1]
     # −Σ y log p
-    return -ops.sum(y_true * _log_probability(y_pred, from_logits), axis=-1)
+    return -ops.sum(y_true * log_probability(y_pred, from_logits), axis=-1)
 
 
 def sparse_categorical_cross_entropy(y_true, y_pred, *, from_logits=False, label_smoothing=0.0):
     labels = labels_of(y_true, y_pred)
-    log_p = _log_probability(y_pred, from_logits)
+    log_p = log_probability(y_pred, from_logits)
     log_p_true = ops.squeeze(
         ops.take_along_axis(log_p, ops.expand_dims(labels, -1), axis=-1), axis=-1
     )
@@ -57,7 +51,7 @@ def binary_cross_entropy(y_true, y_pred, *, from_logits=False, label_smoothing=0
         # Stable form of −log σ(z) and −log(1 − σ(z)): log(1 + e⁻ᶻ) and log(1 + eᶻ)
         log_p, log_not_p = -ops.softplus(-y_pred), -ops.softplus(y_pred)
     else:
-        log_p, log_not_p = _log(y_pred), _log(1 - y_pred)
+        log_p, log_not_p = continued_log(y_pred), continued_log(1 - y_pred)
     # −mean [y log p + (1 − y) log(1 − p)]
     return -ops.mean(y_true * log_p + (1 - y_true) * log_not_p, axis=-1)
 
@@ -65,20 +59,7 @@ def binary_cross_entropy(y_true, y_pred, *, from_logits=False, label_smoothing=0
 def kl_divergence(y_true, y_pred, *, from_logits=False):
     y_true, y_pred = same_shape(y_true, y_pred)
     # Σ y (log y − log p); a y of 0 adds nothing
-    return ops.sum(y_true * (_log(y_true) - _log_probability(y_pred, from_logits)), axis=-1)
-
-
-def categorical_focal(
-    y_true, y_pred, *, from_logits=False, alpha=0.25, gamma=2.0, label_smoothing=0.0
-):
-    y_true, y_pred = same_shape(y_true, y_pred)
-    y_true = (1 - label_smoothing) * y_true + label_smoothing / y_pred.shape[-1]
-    log_p = _log_probability(y_pred, from_logits)
-    # (1 − p)^γ as exp(γ log(1 − p)), whose gradient is finite at p = 1 for every γ ≥ 0
-    not_p = -ops.expm1(log_p) if from_logits else 1 - y_pred
-    focus = ops.exp(gamma * _log(not_p))
-    # −α Σ y (1 − p)^γ log p
-    return -alpha * ops.sum(y_true * focus * log_p, axis=-1)
+    return ops.sum(y_true * (continued_log(y_true) - log_probability(y_pred, from_logits)), axis=-1)
 
 
 @registered
@@ -146,23 +127,3 @@ class KLDivergence(ExampleLoss):
     """
 
     function = staticmethod(kl_divergence)
-
-
-@registered
-class CategoricalFocal(ExampleLoss):
-    """Focal loss: cross-entropy that counts examples already right less, −α Σ y (1 − p)^γ log p.
-
-    Args:
-        from_logits: the prediction is logits, not probabilities.
-        alpha: α, a factor on the whole.
-        gamma: γ; 0 gives α times the cross-entropy.
-        label_smoothing: s, from 0 to 1: the truth becomes (1 − s) y + s / classes.
-
-    >>> loss = CategoricalFocal(alpha=1.0, gamma=2.0)
-    >>> print(f"{float(loss([[0.0, 1.0]], [[0.5, 0.5]])):.4f}")  # ¼ log 2
-    0.1733
-
-    Reference: T.-Y. Lin et al., "Focal Loss for Dense Object Detection", 2017.
-    """
-
-    function = staticmethod(categorical_focal)

@@ -7,8 +7,9 @@ stack), so no loss branches on a number. Booleans are static.
 """
 
 import inspect
+import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import keras
@@ -28,9 +29,13 @@ class ExampleLoss(keras.losses.Loss):
 
     Raises:
         UserError: a parameter that the function does not have, or is not of its kind.
+
+    `limits` gives the least and the largest value of a number, where those are not zero and
+    infinity.
     """
 
     function: ClassVar[Callable]
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     def __init__(self, *, name=None, reduction="sum_over_batch_size", dtype=None, **parameters):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
@@ -39,12 +44,23 @@ class ExampleLoss(keras.losses.Loss):
             if parameter not in defaults:
                 known = [*defaults, "name", "reduction", "dtype"]
                 raise unknown(f"argument of {type(self).__name__}:", parameter, known)
-            kind = bool if isinstance(defaults[parameter], bool) else numbers.Real
-            if not isinstance(value, kind) or (kind is not bool and not 0 <= value < float("inf")):
-                expected = "True or False" if kind is bool else "a number, zero or more"
-                raise UserError(f"{parameter} must be {expected}; got {value!r}.")
+            if isinstance(defaults[parameter], bool):
+                if not isinstance(value, bool):
+                    raise UserError(f"{parameter} must be True or False; got {value!r}.")
+            else:
+                parameters[parameter] = self._number(parameter, value)
         for parameter, default in defaults.items():
             setattr(self, parameter, parameters.get(parameter, default))
+
+    def _number(self, name, value) -> float:
+        low, high = self.limits.get(name, (0.0, math.inf))
+        # One that is infinite, or no number, is within no limits.
+        if not isinstance(value, numbers.Real) or not (low <= value <= high and value < math.inf):
+            expected = "zero or more" if (low, high) == (0.0, math.inf) else f"from {low:g}"
+            expected += f" to {high:g}" if high < math.inf else " up" if low else ""
+            raise UserError(f"{name} must be a number, {expected}; got {value!r}.")
+        # As a float, also where an integer was given: a stack lifts floats alone.
+        return float(value)
 
     def call(self, y_true, y_pred):
         parameters = {name: getattr(self, name) for name in _parameters(self.function)}
@@ -118,3 +134,29 @@ def labels_of(y_true, y_pred):
             "categorical loss."
         )
     return ops.cast(y_true, "int32")
+
+
+def one_hot_of(y_true, y_pred):
+    """One-hot truth of y_pred's shape, from that (or soft labels) or from class numbers.
+
+    Raises:
+        UserError: the shape of y_true is neither.
+    """
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1]:
+        return same_shape(y_true, y_pred)[0]
+    return ops.one_hot(labels_of(y_true, y_pred), y_pred.shape[-1], dtype=y_pred.dtype)
+
+
+SMALLEST = 1e-7  # the smallest probability or rate whose logarithm is taken as it is
+
+
+def continued_log(p):
+    """log p where p ≥ 1e-7, its tangent below: finite, with a slope that leads back."""
+    return ops.log(ops.maximum(p, SMALLEST)) + (ops.minimum(p, SMALLEST) / SMALLEST - 1)
+
+
+def log_probability(y_pred, from_logits):
+    """log p over the last axis, from logits or from probabilities."""
+    # Stable form of log softmax z: z − log Σ exp z, with the largest z taken out
+    return ops.log_softmax(y_pred, axis=-1) if from_logits else continued_log(y_pred)

@@ -2,18 +2,14 @@
 
 from keras import ops
 
-from tuner_app.losses.loss import ExampleLoss, labels_of, registered, same_shape
+from tuner_app.losses.loss import ExampleLoss, one_hot_of, registered
 
 __all__ = ["MulticlassHinge"]
 
 
 def multiclass_hinge(y_true, y_pred, *, margin=1.0):
-    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1]:
-        one_hot, scores = same_shape(y_true, y_pred)
-    else:
-        scores = y_pred
-        one_hot = ops.one_hot(labels_of(y_true, y_pred), y_pred.shape[-1], dtype=y_pred.dtype)
+    scores = ops.convert_to_tensor(y_pred)
+    one_hot = one_hot_of(y_true, scores)
     # Σ_{j≠y} max(0, s_j − s_y + Δ)
     true_score = ops.sum(one_hot * scores, axis=-1, keepdims=True)
     return ops.sum((1 - one_hot) * ops.relu(scores - true_score + margin), axis=-1)

@@ -1,13 +1,18 @@
 """Losses between numbers. Each is taken over the last axis, the outputs of an example."""
 
+import math
+
 from keras import ops
 
-from tuner_app.losses.loss import ExampleLoss, registered, same_shape
+from tuner_app.losses.loss import ExampleLoss, continued_log, registered, same_shape
 
 __all__ = [
     "Huber",
+    "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Poisson",
+    "Quantile",
     "SquaredLogarithmicError",
     "SumOfAbsoluteErrors",
     "SumOfSquares",
@@ -55,6 +60,38 @@ def huber(y_true, y_pred, *, delta=1.0):
     error = ops.abs(y_pred - y_true)
     a = ops.minimum(error, delta)
     return ops.mean(a * error - 0.5 * a * a, axis=-1)
+
+
+def log_cosh(y_true, y_pred):
+    y_true, y_pred = same_shape(y_true, y_pred)
+    error = ops.abs(y_pred - y_true)
+    # log cosh e as ½ log(1 + sinh² e) near 0, where the other form would lose all digits, and as
+    # |e| + log(1 + e^(−2|e|)) − log 2 beyond, where cosh would overflow
+    near = 0.5 * ops.log1p(ops.square(ops.sinh(ops.minimum(error, 1.0))))
+    far = error + ops.log1p(ops.exp(-2 * error)) - math.log(2)
+    return ops.mean(ops.where(error < 1, near, far), axis=-1)
+
+
+def quantile(y_true, y_pred, *, level=0.5):
+    y_true, y_pred = same_shape(y_true, y_pred)
+    # q max(0, y − ŷ) + (1 − q) max(0, ŷ − y): in this form the slope at y = ŷ is 0
+    above, below = ops.relu(y_true - y_pred), ops.relu(y_pred - y_true)
+    return ops.mean(level * above + (1 - level) * below, axis=-1)
+
+
+LARGEST = 40.0  # the largest logit whose exponential is taken as it is; e⁴⁰ is 2e17
+
+
+def poisson(y_true, y_pred, *, from_logits=False):
+    y_true, y_pred = same_shape(y_true, y_pred)
+    if from_logits:
+        # e^z, its tangent above LARGEST
+        rate = ops.exp(ops.minimum(y_pred, LARGEST)) * (1 + ops.relu(y_pred - LARGEST))
+        log_rate = y_pred
+    else:
+        rate, log_rate = y_pred, continued_log(y_pred)
+    # mean (λ − y log λ)
+    return ops.mean(rate - y_true * log_rate, axis=-1)
 
 
 @registered
@@ -141,3 +178,55 @@ class Huber(ExampleLoss):
     """
 
     function = staticmethod(huber)
+
+
+@registered
+class LogCosh(ExampleLoss):
+    """Log-cosh: the mean of log cosh(ŷ − y), ½ e² for small errors and |e| − log 2 for large ones.
+
+    Exact to the last digits for small errors too, where Keras's value is 0 or rounding noise; a
+    search that ranks trials by such a loss needs them.
+
+    >>> loss = LogCosh()
+    >>> print(f"{float(loss([[0.0]], [[1e-4]])):.1e}")
+    5.0e-09
+    """
+
+    function = staticmethod(log_cosh)
+
+
+@registered
+class Quantile(ExampleLoss):
+    """Quantile (pinball): least where the prediction is the given quantile of the truth.
+
+    The mean of q (y − ŷ) where the truth is above the prediction, (1 − q) (ŷ − y) where below.
+
+    Args:
+        level: q, from 0 to 1; ½ gives half of the absolute error.
+
+    >>> loss = Quantile(level=0.9)
+    >>> print(f"{float(loss([[1.0]], [[0.0]])):.1f} {float(loss([[0.0]], [[1.0]])):.1f}")
+    0.9 0.1
+
+    Reference: R. Koenker and G. Bassett, "Regression Quantiles", 1978.
+    """
+
+    function = staticmethod(quantile)
+    limits = {"level": (0.0, 1.0)}
+
+
+@registered
+class Poisson(ExampleLoss):
+    """Poisson: the mean of λ − y log λ, for counts y and predicted rates λ.
+
+    Args:
+        from_logits: the prediction is log λ, of any sign. Above 40 its exponential is continued by
+            its tangent. A rate below 1e-7, zero and negative ones too, has the logarithm's tangent
+            from there, so its slope leads back; Keras's loss is not a number there.
+
+    >>> loss = Poisson()
+    >>> print(f"{float(loss([[2.0]], [[1.0]])):.1f}")
+    1.0
+    """
+
+    function = staticmethod(poisson)
