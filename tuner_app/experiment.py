@@ -41,6 +41,7 @@ class Outcome:
         failure: Why the search has no result, or was given up; "" otherwise.
         stack: How trials were stacked, and why so; "" where none were.
         ended: Why the search ended before its trials were used up; "" where it did not.
+        edges: Ranges of hyperparameters that were too narrow, by the best trials.
     """
 
     directory: Path
@@ -50,6 +51,7 @@ class Outcome:
     failure: str = ""
     stack: str = ""
     ended: str = ""
+    edges: tuple[results.Edge, ...] = ()
 
     @property
     def best(self) -> TrialRecord | None:
@@ -120,7 +122,16 @@ def run_search(
     spent = time.monotonic() - began
     ended = tuner.oracle.over if tuner.oracle.remaining_trials() else ""
     found = results.read(directory)
-    return Outcome(directory, found, prepared.device, spent, failure, tuner.how_stacked, ended)
+    return Outcome(
+        directory,
+        found,
+        prepared.device,
+        spent,
+        failure,
+        tuner.how_stacked,
+        ended,
+        tuple(results.edges_of(directory)),
+    )
 
 
 def explain(config: SearchConfig) -> str:

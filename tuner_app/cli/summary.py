@@ -14,7 +14,6 @@ from tuner_app.cli.invocation import command_line
 from tuner_app.cli.progress import clock, short
 from tuner_app.cli.results import UNBROKEN
 from tuner_app.experiment import Outcome
-from tuner_app.results import edges
 from tuner_app.store import TrialRecord
 
 SHOWN = 10
@@ -28,9 +27,7 @@ def summary(outcome: Outcome) -> str:
     if outcome.best is not None:
         blocks += [_leaderboard(outcome), _best(outcome.best, outcome.results.objective)]
     blocks.append(_counts(outcome))
-    blocks.append(
-        [f"Narrow:   {edge}; see --extend_ranges" for edge in edges.read(outcome.directory)]
-    )
+    blocks.append([f"Range:    {edge}. Widen it?" for edge in outcome.edges])
     blocks.append(_next(outcome) if outcome.best is not None else _why_nothing(outcome))
     return "\n" + "\n\n".join("\n".join(lines) for lines in blocks if lines)
 

@@ -6,7 +6,8 @@
 Needs neither TensorFlow nor Keras. `export`, which does, is in `tuner_app.results.export`.
 """
 
+from tuner_app.results.edges import Edge, edges_of
 from tuner_app.results.formats import as_csv, as_json, as_table
 from tuner_app.results.search_results import SearchResults, history, read
 
-__all__ = ["SearchResults", "as_csv", "as_json", "as_table", "history", "read"]
+__all__ = ["Edge", "SearchResults", "as_csv", "as_json", "as_table", "edges_of", "history", "read"]

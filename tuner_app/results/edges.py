@@ -71,7 +71,7 @@ def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
     return found
 
 
-def read(directory: str | Path) -> list[Edge]:
+def edges_of(directory: str | Path) -> list[Edge]:
     """The edges of a search, by the best tenth of its completed trials, or ten if that is more,
     but a third at most."""
     with SearchReader(directory) as reader:

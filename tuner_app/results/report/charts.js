@@ -113,8 +113,8 @@ function history(place, width) {
   steps.push([box.right, inside(y, best, box)]);
   inOrder.forEach((trial, i) => {
     if (isNumber(trial.score)) svg.append(dot(trial, x(i + 1), inside(y, trial.score, box), 3.6, beyond(y, trial.score, box)));
-    else if (trial.status === "FAILED") {
-      svg.append(draw("text", { x: x(i + 1), y: box.bottom - 4, "text-anchor": "middle", class: "wrong", style: "fill:var(--bad);cursor:pointer", text: "×", ...tipped(() => describe(trial)) }));
+    else if (trial.status === "FAILED" || trial.pruned) {
+      svg.append(draw("text", { x: x(i + 1), y: box.bottom - 4, "text-anchor": "middle", style: `fill:var(${trial.pruned ? "--soft" : "--bad"});cursor:pointer`, text: trial.pruned ? "∣" : "×", ...tipped(() => describe(trial)) }));
     }
   });
   svg.append(draw("path", { d: pathOf(steps), fill: "none", stroke: "var(--ink)", "stroke-width": 2, "stroke-opacity": 0.75, "pointer-events": "none" }));

@@ -5,11 +5,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tuner_app.results.edges import read as edges_of
 from tuner_app.results.report import mistakes
 from tuner_app.results.report.command import search_command
 from tuner_app.results.report.curves import curve, told_apart
 from tuner_app.results.report.domains import domains
-from tuner_app.results.report.edges import edge_check
+from tuner_app.results.report.edge_table import edge_table
 from tuner_app.results.report.importance import importance
 from tuner_app.results.search_results import ranked
 from tuner_app.results.winner import winner
@@ -81,7 +82,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "hyperparameters": space,
         "trials": trials,
         "importance": importance(space, scored, goal["direction"]),
-        "edges": edge_check(space, [trial["values"] for trial in scored]),
+        "edges": edge_table(space, [trial["values"] for trial in scored], edges_of(directory)),
         "curves": told_apart(trials, histories),
         "failures": _failures(trials),
         "mistakes": mistakes.of(directory) if with_mistakes and scored and asked else None,

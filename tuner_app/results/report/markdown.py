@@ -16,7 +16,7 @@ def as_markdown(document: Mapping[str, Any]) -> str:
     """
     lines = [f"# {_text(telling.title(document))}", ""]
     for sentence in telling.answer(document):
-        lines += [_text(sentence), ""]
+        lines += [_text(sentence).replace("\\`", "`"), ""]
     for heading, table in telling.tables(document, SHOWN):
         lines += [f"## {_text(heading)}", "", *_table(table.columns, table.rows), ""]
         if table.note:

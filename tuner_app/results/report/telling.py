@@ -19,7 +19,10 @@ class Table:
 def title(document: Mapping[str, Any]) -> str:
     """What was searched, and on what."""
     asked = document["config"]
-    return f"{asked['space']} on {asked['dataset']}" if asked else document["project"]
+    if not asked:
+        return document["project"]
+    space, dataset = (asked[name].split("/")[-1] for name in ("space", "dataset"))
+    return f"{space} on {dataset}"
 
 
 def answer(document: Mapping[str, Any]) -> list[str]:
@@ -91,7 +94,7 @@ def score_text(score: Mapping[str, Any]) -> str:
 def _cost_sentence(cost: Mapping[str, Any]) -> str:
     parts = [f"{cost['completed']} completed"]
     parts += [f"{cost[kind]} {kind}" for kind in ("pruned", "failed") if cost[kind]]
-    under_way = cost["trials"] - cost["completed"] - cost["failed"]
+    under_way = cost["trials"] - cost["completed"] - cost["failed"] - cost["pruned"]
     if under_way > 0:
         parts.append(f"{under_way} not over")
     return (
@@ -161,8 +164,8 @@ def _edges(edges: list[Mapping[str, Any]]) -> Table:
         for edge in sorted(edges, key=lambda edge: edge["edge"] is None)
     ]
     note = (
-        "On an edge: the best trial and most of the best twentieth lie in the outer tenth of the "
-        "range, at one end."
+        "On an edge: at least half of the best trials lie in the outer twentieth of the range, or "
+        "at its very end where it has steps."
     )
     return Table(("hyperparameter", "verdict", "range", "best three"), rows, note=note)
 
