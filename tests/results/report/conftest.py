@@ -56,7 +56,7 @@ def write_search(directory: Path, trials: int, epochs: int = 3) -> Path:
         space = store.space_number(SPACE)
         for i in range(trials):
             optimizer = ("adam", "sgd")[i % 2]
-            rate = float(10 ** draw.uniform(-4, -1))
+            rate = float(10 ** (-1 - 3 * draw.uniform() ** 3))  # most of them large
             values = {
                 "optimizer": optimizer,
                 f"{optimizer}_rate": rate,

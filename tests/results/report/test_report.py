@@ -17,7 +17,6 @@ from tuner_app.cli.main import main
 from tuner_app.errors import UserError
 from tuner_app.results import report
 from tuner_app.results.report.domains import domains
-from tuner_app.results.report.edges import edge_check
 from tuner_app.store import SearchStore
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -160,15 +159,13 @@ def test_markdown_has_the_answer_and_no_markup(document):
     assert min(columns) >= 3
 
 
-def test_edges(document):
+def test_edges(document, searched):
     found = {edge["name"]: edge["edge"] for edge in document["edges"]}
     assert found == {"adam_rate": "high", "sgd_rate": "high", "dropout": None}
-    rate = [{"name": "rate", "kind": "float", "low": 1e-4, "high": 1.0, "scale": "log"}]
-    inner = edge_check(rate, [{"rate": 0.01}, {"rate": 1.0}, {"rate": 1.0}])
-    assert inner[0]["edge"] is None  # the best one is inside
-    lowest = edge_check(rate, [{"rate": 1.2e-4}, {"rate": 1e-4}, {"rate": 0.5}])
-    assert lowest[0]["edge"] == "low" and "1e-05" in lowest[0]["advice"]
-    assert edge_check(rate, [{"rate": 1.0}]) == []  # too few to tell
+    told = next(edge for edge in document["edges"] if edge["name"] == "adam_rate")
+    assert told["advice"].endswith("best; try above 0.1, for instance to 1")
+    ranked = [trial.hyperparameters.get("adam_rate") for trial in results.read(searched).trials]
+    assert told["best"] == [rate for rate in ranked if rate][:3]
 
 
 def test_a_name_in_two_scopes_is_described_once():

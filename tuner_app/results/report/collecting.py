@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tuner_app.results.edges import read as edges_of
+from tuner_app.results.edges import edges_of
 from tuner_app.results.report import mistakes
 from tuner_app.results.report.command import search_command
 from tuner_app.results.report.curves import curve, told_apart
