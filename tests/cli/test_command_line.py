@@ -71,6 +71,9 @@ def test_help_shows_defaults(capsys):
         ["search", "--dataset=digts"],
         ["search", "--space=nowhere.py:build"],
         ["results", "no-such-folder"],
+        ["evaluate", "no-such-folder"],
+        ["compare", "--optimizers=adam"],
+        ["check", "--dataset=digts"],
     ],
     ids=" ".join,
 )

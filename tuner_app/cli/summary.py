@@ -86,7 +86,8 @@ def _counts(outcome: Outcome) -> list[str]:
 def _next(outcome: Outcome) -> list[str]:
     return [
         "Next:",
-        f"  {command_line('results', outcome.directory, '--format=json')}",
+        f"  {command_line('confirm', outcome.directory)}",
+        f"  {command_line('report', outcome.directory)}",
         f"  {command_line('board', outcome.directory)}",
         f"  {command_line('export', outcome.directory, '--output=best.keras')}",
     ]
