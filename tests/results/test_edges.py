@@ -18,6 +18,7 @@ def number(name, low, high, sampling="linear", step=None, kind="Float"):
         (number("x", 1e-4, 1.0, "log"), [1e-4, 1.2e-4, 1.5e-4], "lower", 1e-4),
         (number("x", 1e-4, 1.0, "reverse_log"), [1.0, 0.99997, 0.99996], "upper", 1.0),
         (number("x", 8, 64, step=8, kind="Int"), [64, 64, 56], "upper", 64),
+        (number("x", 1, 2, kind="Int"), [2] * 9 + [1], "upper", 2),
     ],
 )
 def test_an_end_where_half_of_the_best_are_is_told(space, values, end, bound):
@@ -35,6 +36,7 @@ def test_an_end_where_half_of_the_best_are_is_told(space, values, end, bound):
         (number("x", 1e-4, 1.0, "log"), [1e-3, 2e-3, 1e-2]),  # near 0, not on a log scale
         (number("x", 8, 64, step=8, kind="Int"), [56, 56, 16]),  # a step from the end is inside
         (number("x", 0.0, 10.0), [10.0, 10.0]),  # too few
+        (number("x", 1, 2, kind="Int"), [2, 2, 1, 2, 1, 2]),  # each of two numbers is an end
         (number("x", 3.0, 3.0), [3.0, 3.0, 3.0]),  # no range
         ({"class_name": "Choice", "config": {"name": "x"}}, ["a", "a", "a"]),
     ],

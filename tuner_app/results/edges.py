@@ -16,6 +16,7 @@ from tuner_app.store import SearchReader
 
 _NEAR = 0.05  # of the range, on its own scale
 _LEAST = 3  # trials, below which nothing is said
+_SELDOM = 0.05  # a probability
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Edge:
 
 
 def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
-    """The ends of ranges near which at least half of the best trials are.
+    """The ends of ranges near which at least half of the best trials are, and more than chance
+    would put there: of the numbers 1 and 2 each is an end, and half of any trials have it.
 
     Args:
         space: KerasTuner's configuration of each hyperparameter.
@@ -66,7 +68,7 @@ def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
             ("upper", high, [1 - place for place in places]),
         ):
             at = sum(distance <= near for distance in distances)
-            if 2 * at >= len(values):
+            if 2 * at >= len(values) and _by_chance(at, len(values), entry) < _SELDOM:
                 found.append(Edge(config["name"], end, bound, at, len(values)))
     return found
 
@@ -84,6 +86,20 @@ def edges_of(directory: str | Path) -> list[Edge]:
     best = sorted(rows, key=lambda row: sign * row.score)
     number = max(_LEAST, min(10, len(rows) // 3), len(rows) // 10)
     return edges(space, [row.hyperparameters for row in best[:number]])
+
+
+def _by_chance(at: int, of: int, entry: dict) -> float:
+    """How likely so many of so many trials would be near an end, were they drawn evenly.
+
+    >>> space = {"class_name": "Int", "config": {"min_value": 1, "max_value": 2}}
+    >>> _by_chance(5, 10, space) > 0.5, _by_chance(10, 10, space) < 0.01
+    (True, True)
+    """
+    config, share = entry["config"], _NEAR
+    step = config.get("step") or (1 if entry["class_name"] == "Int" else None)
+    if step:
+        share = max(share, 1 / (1 + round((config["max_value"] - config["min_value"]) / step)))
+    return sum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(at, of + 1))
 
 
 def _place(value: float, config: dict) -> float:
