@@ -64,7 +64,8 @@ class SearchConfig:
     objective: str = _field(
         "",
         "The metric that ranks trials, such as val_loss. A metric of your own needs its "
-        "direction: val_f1:max. Default: val_accuracy for classes, val_loss for numbers.",
+        "direction: val_f1:max. Several, separated by commas: `results` then has the Pareto "
+        "front. Default: val_accuracy for classes, val_loss for numbers.",
     )
     max_trials: int = _field(20, "How many trials to run.")
     time_limit: str = _field(
@@ -157,6 +158,8 @@ class SearchConfig:
                 f"pruner is {self.pruner}, but the oracle hyperband ends trials early by itself. "
                 "Leave one of them out."
             )
+        if self.pruner != "none" and "," in self.objective:
+            raise UserError("Pruning needs one objective; received several. Leave the pruner out.")
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.backend and self.backend not in BACKENDS:
@@ -266,6 +269,12 @@ def _optimizer_names(names: Any) -> tuple[str, ...]:
 
 
 def _check_objective(objective: str) -> None:
+    if "," in objective:
+        for part in objective.split(","):
+            if not part:
+                raise UserError(f"objective is {objective!r}, expected names between its commas.")
+            _check_objective(part)
+        return
     name, colon, direction = objective.partition(":")
     if colon and (not name or direction not in DIRECTIONS):
         nearest = difflib.get_close_matches(direction, DIRECTIONS, n=1)

@@ -262,8 +262,10 @@ def _callbacks(config: SearchConfig, objective: Any) -> list:
     import keras
 
     from tuner_app.optimizers import EvaluateAtPoint
+    from tuner_app.oracles.objectives import parts
 
     callbacks: list[Any] = [EvaluateAtPoint()]
+    objective = parts(objective)[0]  # of several, patience watches the first
     if config.patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(
@@ -312,6 +314,11 @@ def _objective(config: SearchConfig, space: Any, dataset: data.Dataset) -> Any:
 
     from tuner_app.trial_data import metric_names
 
+    if "," in config.objective:
+        return [
+            _objective(dataclasses.replace(config, objective=part), space, dataset)
+            for part in config.objective.split(",")
+        ]
     default = "val_accuracy" if dataset.spec.task == "classification" else "val_loss"
     name, _, direction = (config.objective or default).partition(":")
     # The spaces that come with the project always have the default.

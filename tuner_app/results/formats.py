@@ -25,7 +25,10 @@ def as_json(results: SearchResults) -> str:
     An object with `objective` (name, direction) and `trials`, each with rank, trial_id, status,
     score, hyperparameters, epochs and seconds. Rank and score are null without a score. What is no
     number (NaN, infinity) is null. A status is COMPLETED, FAILED, PRUNED (ended early, see
-    `tuner-app search --pruner`), RUNNING, IDLE (waits to be run) or INVALID.
+    `tuner-app search --pruner`), RUNNING, IDLE (waits to be run) or INVALID. With several
+    objectives there is `pareto` besides, the ids of the trials that none beats in all of them;
+    `objective` has `parts` (each name and its direction), each completed trial `objectives`, and
+    the score is the sum of what is minimized less that of what is maximized.
     """
     trials = [
         {
@@ -40,7 +43,13 @@ def as_json(results: SearchResults) -> str:
         for rank, trial in zip(results.ranks(), results.trials, strict=True)
     ]
     goal = {"name": results.objective, "direction": results.direction}
-    whole = exportable({"objective": goal, "trials": trials})
+    several = {}
+    if results.parts:
+        goal["parts"], several["pareto"] = results.parts, results.pareto
+        for trial in trials:
+            if trial["trial_id"] in results.values:
+                trial["objectives"] = results.values[trial["trial_id"]]
+    whole = exportable({"objective": goal, "trials": trials} | several)
     return json.dumps(whole, indent=2, allow_nan=False)
 
 
@@ -101,7 +110,18 @@ def as_table(results: SearchResults, width: int | None = None) -> str:
         ]
         lines.append("  ".join([*padded, wrapped[0]]).rstrip())
         lines += [" " * indent + part for part in wrapped[1:]]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_front(results)]) + "\n"
+
+
+def _front(results: SearchResults) -> list[str]:
+    """Of several objectives, the trials that none beats in all of them, a line each."""
+    if not results.parts:
+        return []
+    lines = ["", f"Pareto front ({', '.join(results.parts)}):"]
+    for trial_id in results.pareto:
+        values = results.values[trial_id].items()
+        lines.append(f"{trial_id}  " + "  ".join(f"{name} {value:.4f}" for name, value in values))
+    return lines
 
 
 def _padded(text: str, width: int, right: bool) -> str:

@@ -1,8 +1,9 @@
 """A search's trials, read back from its project directory: finished, running or crashed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner_app.results.pareto import objective_values, pareto
 from tuner_app.store import SearchReader, TrialRecord
 from tuner_app.store.reader import History
 
@@ -16,12 +17,21 @@ class SearchResults:
         direction: "min" or "max".
         trials: Completed trials, best first; then those without a score, in the order they began.
         directory: The project directory.
+        parts: Of several objectives, each name and its direction; empty for one.
+        values: Of several objectives, what each completed trial gave: trial id to name to value.
     """
 
     objective: str
     direction: str
     trials: list[TrialRecord]
     directory: Path | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def pareto(self) -> list[str]:
+        """Of several objectives, the trials that none beats in all of them; empty for one."""
+        return pareto(self.values, self.parts) if self.parts else []
 
     @property
     def best(self) -> TrialRecord | None:
@@ -42,9 +52,16 @@ def read(directory: str | Path) -> SearchResults:
     """
     with SearchReader(directory) as reader:
         goal = reader.fact("objective", {"name": "score", "direction": "min"})
-        trials = [row.record() for row in reader.trials()]
+        rows = reader.trials()
+    trials, parts = [row.record() for row in rows], goal.get("parts") or {}
+    values = {
+        row.trial_id: objective_values(row.metrics, list(parts))
+        for row in rows
+        if parts and row.status == "COMPLETED"
+    }
+    best_first = ranked(trials, goal["direction"])
     return SearchResults(
-        goal["name"], goal["direction"], ranked(trials, goal["direction"]), Path(directory)
+        goal["name"], goal["direction"], best_first, Path(directory), parts, values
     )
 
 

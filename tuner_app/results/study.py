@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner_app.errors import UserError
+from tuner_app.results.pareto import objective_values
 from tuner_app.store import SearchReader
 
 _SCHEMES = ("sqlite:///", "journal:///")
@@ -87,7 +88,9 @@ def _trial(row, reader: SearchReader, space, names: list[str], states: dict) -> 
     }
     values = None
     if state == optuna.trial.TrialState.COMPLETE:
-        values = [row.score] if len(names) == 1 else [_best(row.metrics, n) for n in names]
+        values = [row.score]
+        if len(names) > 1:
+            values = list(objective_values(row.metrics, names).values())
     elif state == optuna.trial.TrialState.PRUNED and curve:
         values = [curve[max(curve)]]
     attempts = reader.attempts(row.trial_id)
@@ -114,9 +117,3 @@ def _trial(row, reader: SearchReader, space, names: list[str], states: dict) -> 
         trial.datetime_start = datetime.fromtimestamp(begun)
         trial.datetime_complete = datetime.fromtimestamp(ended)
     return trial
-
-
-def _best(metrics: dict, name: str) -> float:
-    """The value of a metric in the epoch that was scored, of KerasTuner's record of a trial."""
-    observed = metrics["metrics"][name]["observations"]
-    return sum(observed[-1]["value"]) / len(observed[-1]["value"])
