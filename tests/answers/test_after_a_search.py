@@ -13,6 +13,7 @@ from tuner_app import SearchConfig, data, results, run_search
 from tuner_app.answers import confirming, testing, training
 from tuner_app.cli.main import main
 from tuner_app.errors import UserError
+from tuner_app.results import report
 from tuner_app.results.export import export
 from tuner_app.store import SearchReader, answers
 
@@ -83,6 +84,16 @@ def test_every_seed_of_every_configuration_was_run(project):
             assert sorted(epochs) == [0, 1, 2] and max(epochs.values()) == pytest.approx(score)
             assert row["best_epochs"][seed] == max(epochs, key=epochs.get)
     assert not (project / confirming.FOLDER).exists()
+
+
+def test_the_report_tells_the_winners_mistakes_and_keeps_them(project):
+    found = report.collect(project)
+    told, best = found["mistakes"], found["winner"]
+    assert told["trial_id"] == best["trial_id"] == confirmation(project)["winner"]
+    assert 1 - told["wrong"] / told["examples"] == pytest.approx(best["score"])
+    kept = project / f"trial_{best['trial_id']}" / "mistakes.json"
+    assert json.loads(kept.read_text()) == told
+    assert "Mistakes of the best model" in report.as_html(found)
 
 
 def test_the_test_set_is_opened_once(project, tmp_path, capsys):
