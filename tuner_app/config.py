@@ -93,6 +93,11 @@ class SearchConfig:
         "objective, their results are known from the beginning; of others, their best points are "
         "tried first. For the oracles that are samplers.",
     )
+    extend_ranges: bool = _field(
+        False,
+        "After every 20 trials, widen ranges whose best trials are at an end. For the oracles that "
+        "are samplers, but cmaes.",
+    )
     epochs: int = _field(40, "The most epochs that a trial trains.")
     patience: int = _field(
         10,
@@ -142,6 +147,8 @@ class SearchConfig:
             _check_whole(name, getattr(self, name), at_least=1)
         for name in ("patience", "max_epochs_total", "trials_patience"):
             _check_whole(name, getattr(self, name), at_least=0)
+        if not isinstance(self.extend_ranges, bool):
+            raise UserError(f"extend_ranges is {self.extend_ranges!r}, expected true or false.")
         seconds(self.time_limit)
         self.target_value  # noqa: B018 (raises)
         _check_whole("keep_best", self.keep_best, at_least=0)

@@ -224,17 +224,18 @@ def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any
     )
     options: dict[str, Any] = {"pruner": config.pruner, "budget": budget}
     if config.oracle not in oracles.SAMPLERS:
-        if config.enqueue or config.warm_start:
+        if config.enqueue or config.warm_start or config.extend_ranges:
             raise UserError(
-                f"The oracle {config.oracle} has an order of its own, which enqueue and warm_start "
-                f"would disturb. Leave them out, or take one of {', '.join(oracles.SAMPLERS)}."
+                f"The oracle {config.oracle} has an order of its own, which enqueue, warm_start "
+                "and extend_ranges would disturb. Leave them out, or take one of "
+                f"{', '.join(oracles.SAMPLERS)}."
             )
         return options, ()
     begun = holds_search(config.directory)  # then the store has them
     first = warm_start.points(config.enqueue) if config.enqueue and not begun else []
     past = warm_start.past(() if begun else config.past_searches, config.dataset, objective)
     options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
-    options["first"] = first + past.first
+    options |= {"first": first + past.first, "extend_ranges": config.extend_ranges}
     lines = past.lines
     if config.oracle in ("tpe", "gp"):
         lines += (

@@ -28,6 +28,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
             flags.DEFINE_enum(item.name, item.default, ENUMS[item.name], help, flag_values)
         elif isinstance(item.default, tuple):
             flags.DEFINE_list(item.name, list(item.default), help, flag_values)
+        elif isinstance(item.default, bool):
+            flags.DEFINE_bool(item.name, item.default, help, flag_values)
         elif isinstance(item.default, int):
             define_whole_number(item.name, item.default, help, flag_values)
         else:

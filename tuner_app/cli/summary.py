@@ -27,7 +27,7 @@ def summary(outcome: Outcome) -> str:
     if outcome.best is not None:
         blocks += [_leaderboard(outcome), _best(outcome.best, outcome.results.objective)]
     blocks.append(_counts(outcome))
-    blocks.append([f"Range:    {edge}. Widen it?" for edge in outcome.edges])
+    blocks.append([f"Range:    {edge}; --extend_ranges widens it" for edge in outcome.edges])
     blocks.append(_next(outcome) if outcome.best is not None else _why_nothing(outcome))
     return "\n" + "\n\n".join("\n".join(lines) for lines in blocks if lines)
 

@@ -174,6 +174,10 @@ class Mirror:
             if not finished:
                 self._labels[trial_id] = {dimension.label for dimension, _ in chosen}
 
+    def trial(self, trial_id: str) -> FrozenTrial:
+        """A trial as Optuna sees it."""
+        return self._storage.get_trial(self._number(trial_id))
+
     # What the sampler keeps besides the trials.
 
     def notes(self, trial_id: str) -> dict[str, Any]:

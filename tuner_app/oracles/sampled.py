@@ -15,10 +15,12 @@ from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
 from tuner_app.oracles.stored import StoredOracle
 from tuner_app.oracles.trial_from_row import stored_status
+from tuner_app.oracles.widening import widened
 
 SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
 EXPLORERS = ("random", "sobol")
 STARTUP = 10  # results before tpe and gp begin to model, which is Optuna's default
+_LOOK = 20  # trials, after which ranges are looked at
 _KNOWN = "warm_start"  # the store's name for the results of other searches
 _DRAWS = 100  # at random, before every combination of a finite space is looked at
 _COMBINATIONS = 10**5  # a space with more of them counts as endless
@@ -45,6 +47,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         defaults_first: Whether the space's own defaults are tried next.
         explore: "sobol": until the sampler has results enough to begin modelling, points come from
             a Sobol sequence; "random": as Optuna does.
+        extend_ranges: After every 20 trials, a range whose best trials are at one of its ends is
+            widened there, and the search goes on in the wider space.
         generation: None: each result is known as soon as it is there. A number: in blocks of so
             many trials, the next of which waits for the whole of the one before.
 
@@ -66,6 +70,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         known: Iterable[tuple[Mapping[str, Any], float]] = (),
         defaults_first: bool = False,
         explore: str = "random",
+        extend_ranges: bool = False,
         generation: int | None = None,
         **arguments,
     ):
@@ -78,13 +83,19 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         require(SAMPLERS[sampler])
         self.sampler, self.options = sampler, dict(options or {})
         self.explore, self.generation = explore, generation
-        self.defaults_first = defaults_first
+        self.defaults_first, self.extend_ranges = defaults_first, extend_ranges
+        self._looked_at = 0  # trials, when ranges were last looked at
         self._first = [dict(point) for point in first]
         self._known = [[dict(values), float(score)] for values, score in known]
         self._first_done = 0  # of them, and of the defaults
         self._forget()
         super().__init__(**arguments)
         most = self._property("OBJECTIVES")
+        if extend_ranges and self._property("REPLAYED"):
+            raise UserError(
+                f"The oracle {sampler} can't change its ranges on the way. Leave extend_ranges "
+                "out, or take another oracle."
+            )
         if most and len(directions(self.objective)) > most:
             raise UserError(
                 f"The oracle {sampler} takes one objective; received "
@@ -146,6 +157,9 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         number = len(self.trials)
         if not self._block_is_known(number):
             return {"status": "IDLE"}
+        if self.extend_ranges and number and number % _LOOK == 0 and number != self._looked_at:
+            self._looked_at = number
+            self._widen()
         mirror, space = self.mirror, self.space
         if self._property("FINITE") and not space.is_finite:
             raise UserError(
@@ -162,6 +176,28 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             mirror.replace(trial_id, space, values)
         self._notes[trial_id] = {"known": known, "first": first, "noted": mirror.notes(trial_id)}
         return {"status": "RUNNING", "values": values}
+
+    def _widen(self) -> None:
+        """Widens ranges whose best trials are at an end, and tells the sampler all anew."""
+        completed = sum(trial.status == "COMPLETED" for trial in self.trials.values())
+        best = [t.hyperparameters.values for t in self.get_best_trials(min(10, completed // 3))]
+        self.hyperparameters, found = widened(self.hyperparameters, best)
+        if not found:
+            return
+        old, self._mirror = self.mirror, None
+        state, new = old.state(), self.mirror
+        for trial_id in self.start_order:
+            trial, seen = self.trials[trial_id], old.trial(trial_id)
+            new.add(
+                trial_id,
+                self.space,
+                trial.hyperparameters.values,
+                stored_status(trial) if seen.state.is_finished() else "RUNNING",
+                results(trial, self.objective),
+                seen.intermediate_values,
+                seen.system_attrs,
+            )
+        new.set_state(state)
 
     def _sampler_of_now(self, space: SearchSpace):
         """Who proposes; None: the usual sampler."""
@@ -243,7 +279,11 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def get_state(self):
         """As in KerasTuner, with where the sampler is in its random streams."""
-        first = {"first": self._first, "first_done": self._first_done}
+        first = {
+            "first": self._first,
+            "first_done": self._first_done,
+            "looked_at": self._looked_at,
+        }
         return super().get_state() | first | self.mirror.state()
 
     def set_state(self, state):
@@ -251,6 +291,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         super().set_state(state)
         self._forget()
         self._first, self._first_done = state["first"], state["first_done"]
+        self._looked_at = state["looked_at"]
         self._sampler_state = state
 
     def _note(self, trial_id):
