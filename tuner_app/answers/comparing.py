@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 import search_spaces
 from tuner_app import data, environment
-from tuner_app.answers import judging, runs
+from tuner_app.answers import judging, readings, runs
 from tuner_app.answers.named import Named
 from tuner_app.answers.points import (
     OptimizerSpace,
@@ -36,7 +35,6 @@ from tuner_app.config import SearchConfig
 VERSION = 1
 WIDENINGS = 3  # at most; each widens by a factor of 10
 EXTENSIONS = 6  # of a grid of powers of two, at most, each by two powers
-NEAR = {"max": 0.02, "min": 0.1}  # what counts as nearly the best: absolute; relative where "min"
 FILES = "compare-runs"
 
 
@@ -81,7 +79,7 @@ class Comparing:
         space = search_spaces.load(config.space, self.dataset.spec, config.optimizers, steps)
         self.space = space
         spaces = optimizer_spaces(space, config.optimizers)
-        memory = {name: _memory(space, one) for name, one in spaces.items()}
+        memory = {name: readings.memory(space, one) for name, one in spaces.items()}
         widened = dict.fromkeys(spaces, 0)
         if self.protocol.way == "powers of two":
             points, tuned = self._grid(spaces)
@@ -98,7 +96,7 @@ class Comparing:
             table = {n: [[_nan(s) for s in of] for of in by] for n, by in scores.items()}
             label = {0: "tuned", 1: "defaults"}.get(budget, f"best of {budget}")
             results[label] = judging.judged(tuned, table, direction) | {"values": chosen}
-            results[label]["errors"] = self._errors(final)
+            results[label]["errors"] = readings.at_the_end(final, self.metric)
             curves = final
         shutil.rmtree(self.directory / FILES, ignore_errors=True)
         return {
@@ -110,8 +108,12 @@ class Comparing:
             "scored_on": "test" if self.protocol.test else "validation",
             "results": results,
             "ranges": {n: _ranges(one, widened[n]) for n, one in spaces.items()},
-            "sensitivity": {n: self._sensitivity(spaces[n], points[n], tuned[n]) for n in spaces},
-            "time_to_target": self._time_to_target(curves, list(results.values())[-1]),
+            "sensitivity": {
+                n: readings.sensitivity(spaces[n], points[n], tuned[n], direction) for n in spaces
+            },
+            "time_to_target": readings.time_to_target(
+                curves, list(results.values())[-1], self.objective, self.target
+            ),
             "memory": memory,
             "runs": self.made,
             "seconds": round(time.monotonic() - began, 1),
@@ -271,79 +273,10 @@ class Comparing:
         )
         self.made += len(ran)
         if test:  # nothing may be chosen by the test split: the last epoch's score, not the best's
-            ran = [dataclasses.replace(r, score=self._last(r, self.objective["name"])) for r in ran]
+            ran = [
+                dataclasses.replace(r, score=readings.last(r, self.objective["name"])) for r in ran
+            ]
         return ran
-
-    # What they show besides.
-
-    def _last(self, ran: runs.Ran, metric: str) -> float | None:
-        if ran.score is None or not ran.history:
-            return None
-        value = ran.history[max(ran.history)].get(metric)
-        return value if value is not None and math.isfinite(value) else None
-
-    def _errors(self, final: Mapping[str, list]) -> dict[str, dict[str, Any]]:
-        """The last epoch's mean training and held-out numbers of each optimizer."""
-        found = {}
-        for name, by_repeat in final.items():
-            every = [ran for of in by_repeat for ran in of]
-            told = {}
-            for key, metric in (("train", self.metric), ("held_out", f"val_{self.metric}")):
-                known = [v for ran in every if (v := self._last(ran, metric)) is not None]
-                told[key] = float(np.mean(known)) if known else None
-            found[name] = told
-        return found
-
-    def _sensitivity(self, space: OptimizerSpace, points: Any, scores: Any) -> dict[str, Any]:
-        direction, name = self.objective["direction"], space.rate["name"]
-        rates = [values[name] for of in points for values in of]
-        flat = [score for of in scores for score in of]
-        known = [s for s in flat if math.isfinite(s)]
-        near = NEAR[direction] * (1 if direction == "max" or not known else abs(min(known)))
-        found = judging.sensitivity(rates, flat, near, direction)
-        told = [[r, None if not math.isfinite(s) else s] for r, s in zip(rates, flat, strict=True)]
-        return found | {"tolerance": near, "points": told}
-
-    def _time_to_target(self, final: Mapping[str, list], result: Mapping) -> dict[str, Any]:
-        direction = self.objective["direction"]
-        means = [row["mean"] for row in result["ranking"] if row["mean"] is not None]
-        target = self.target
-        if target is None and means:
-            target = min(means) if direction == "max" else max(means)
-        rows = {}
-        for name, by_repeat in final.items():
-            reached = []
-            for ran in (one for of in by_repeat for one in of):
-                curve = [m.get(self.objective["name"], math.nan) for m in ran.history.values()]
-                reached.append(
-                    None if target is None else judging.epochs_to(curve, target, direction)
-                )
-            # One that never reaches it took longer than all: the median knows.
-            ordered = sorted(math.inf if epochs is None else epochs for epochs in reached)
-            middle = ordered[len(ordered) // 2]
-            rows[name] = {
-                "median_epochs": None if math.isinf(middle) else middle,
-                "reached": sum(epochs is not None for epochs in reached),
-                "runs": len(reached),
-            }
-        return {"target": target, "optimizers": rows}
-
-
-def _memory(space: Any, one: OptimizerSpace) -> dict[str, float]:
-    """Numbers that an optimizer keeps for each weight, and the bytes of weights and of them."""
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
-    hp.values = {**one.fixed, **defaults(one)}
-    model = space.build(hp)
-    weights = sum(math.prod(v.shape) for v in model.trainable_variables)
-    model.optimizer.build(model.trainable_variables)
-    shapes = [v for v in model.optimizer.variables if math.prod(v.shape) > 1]
-    slots = sum(math.prod(v.shape) for v in shapes)
-    size = sum(
-        math.prod(v.shape) * keras.backend.standardize_dtype(v.dtype).endswith("64") for v in shapes
-    )
-    return {"weights": weights, "slots_a_weight": slots / weights, "bytes": 4 * (slots + size)}
 
 
 def _ranges(one: OptimizerSpace, widened: int) -> dict[str, Any]:

@@ -114,9 +114,20 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on.", file=sys.stderr)
         return 130
+    for name in ("compare.json", "compare.md"):
+        keep_earlier(directory / name)
     text = json.dumps(found, indent=2, allow_nan=False) + "\n"
     (directory / "compare.json").write_text(text, encoding="utf-8")
     (directory / "compare.md").write_text(compare_markdown(found), encoding="utf-8")
     print(compare_text(found))
     print(f"\n{directory / 'compare.json'}\n{directory / 'compare.md'}")
     return 0
+
+
+def keep_earlier(path: Path) -> None:
+    """Gives an earlier result a name with a number, so that none is lost."""
+    number = 1
+    while (aside := path.with_stem(f"{path.stem}-{number}")).exists():
+        number += 1
+    if path.exists():
+        path.rename(aside)

@@ -135,7 +135,7 @@ def configuration(reader):
     if asked is None:
         raise UserError(
             f"{reader.directory} holds a search that was begun by a Python program of its own, so "
-            "its model and data are not known here. Export from that program."
+            "its model and data are not known here. Only that program can build it."
         )
     return SearchConfig.from_dict(asked)
 
