@@ -222,11 +222,12 @@ def _verdict(rows: Sequence[Mapping], best: str | None, tied: Sequence[str], goa
         said += f" ({first['low']:.4f} to {first['high']:.4f})"
     if not others:
         return said + "."
+    rest = "the other one" if others == 1 else f"the other {others}"
     if not tied:
-        return f"{said}, and is better than the other {others}."
+        return f"{said}, and is better than {rest}."
     names = ", ".join(tied)
     if len(tied) == others:
-        return f"{said}, but can't be told from the other {others} ({names}): indistinguishable."
+        return f"{said}, but can't be told from {rest} ({names}): indistinguishable."
     return f"{said}; it can't be told from {names}, and is better than the rest."
 
 

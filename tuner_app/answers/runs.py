@@ -21,6 +21,7 @@ from tuner_app.config import SearchConfig
 from tuner_app.data import Dataset
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.oracles import StoredOracle
+from tuner_app.results.search_results import objective_parts
 from tuner_app.store import SearchReader, holds_search
 from tuner_app.store.json_text import to_text
 from tuner_app.store.reader import History
@@ -105,7 +106,7 @@ def run(
         config: The search's: data, space, batch size, precision, lanes.
         dataset: Its data set; `validation` is what scores are measured on.
         wanted: The runs.
-        objective: name and direction.
+        objective: name and direction, and parts where it is several (see the store).
         directory: A folder for this alone. Runs that an earlier call with the same arguments made
             are taken from there.
         epochs, patience: The configuration's, unless given.
@@ -128,9 +129,17 @@ def run(
         "config": config.to_dict(),
     }
     searched, given = in_search(space, dataset, config.batch_size, config.seed)
-    goal = keras_tuner.Objective(objective["name"], objective["direction"])
+    goals = [
+        keras_tuner.Objective(name, direction)
+        for name, direction in objective_parts(objective).items()
+    ]
     tuner = SeededTuner(
-        ListedOracle([w.values for w in wanted], objective=goal, seed=0, max_failed_fraction=1.0),
+        ListedOracle(
+            [w.values for w in wanted],
+            objective=goals if len(goals) > 1 else goals[0],
+            seed=0,
+            max_failed_fraction=1.0,
+        ),
         searched,
         directory=str(directory.parent),
         project_name=directory.name,
@@ -146,7 +155,10 @@ def run(
     if patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                goal.name, mode=goal.direction, patience=patience, restore_best_weights=True
+                goals[0].name,  # of several, patience watches the first, as in the search
+                mode=goals[0].direction,
+                patience=patience,
+                restore_best_weights=True,
             )
         )
     try:

@@ -1,7 +1,9 @@
 """A search's trials, read back from its project directory: finished, running or crashed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tuner_app.results.pareto import objective_values, pareto
 from tuner_app.store import SearchReader, TrialRecord
@@ -88,3 +90,16 @@ def ranked(trials: list[TrialRecord], direction: str) -> list[TrialRecord]:
     scored = [trial for trial in trials if trial.score is not None]
     rest = [trial for trial in trials if trial.score is None]
     return sorted(scored, key=lambda trial: sign * trial.score) + rest
+
+
+def objective_parts(objective: Mapping[str, Any]) -> dict[str, str]:
+    """The metrics that an objective is made of, the first the one that patience watches, with their
+    directions.
+
+    Args:
+        objective: As the store has it: name, direction and, where it is several, parts.
+
+    >>> objective_parts({"name": "val_loss", "direction": "min"})
+    {'val_loss': 'min'}
+    """
+    return dict(objective.get("parts") or {objective["name"]: objective["direction"]})

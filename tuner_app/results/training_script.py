@@ -2,6 +2,7 @@
 
 import json
 
+from tuner_app.results.search_results import objective_parts
 from tuner_app.tuners.trial_seed import trial_seed
 
 TEMPLATE = '''\
@@ -79,11 +80,15 @@ def training_script(config, objective, trial, file="best_train.py"):
         trial: Its `TrialRow`.
         file: The script's own name.
     """
+    name, direction = next(iter(objective_parts(objective).items()))
+    score = trial.score
+    if name != objective["name"]:  # several objectives, of which the script tells the first
+        score = trial.metrics["metrics"][name]["observations"][0]["value"][0]
     return TEMPLATE.format(
         trial_id=trial.trial_id,
-        objective=objective["name"],
-        direction=objective["direction"],
-        score=trial.score,
+        objective=name,
+        direction=direction,
+        score=score,
         file=file,
         dataset=literal(config.dataset),
         space=literal(config.space),

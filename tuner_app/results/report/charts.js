@@ -1,7 +1,7 @@
 // The charts. Each takes its place and its width, and reads `data`, the report's document.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const goal = data.objective, better = goal.direction === "max" ? Math.max : Math.min;
+const goal = data.objective, watched = Object.keys(goal.parts ?? {})[0] ?? goal.name, better = goal.direction === "max" ? Math.max : Math.min;
 const scored = data.trials.filter((t) => isNumber(t.score));
 const inOrder = [...data.trials].sort((a, b) => (a.ended ?? 1e9) - (b.ended ?? 1e9) || a.number - b.number);
 const view = { all: false, by: null, metric: null, group: "", weighed: "", most: 8, chosen: new Set(), kept: {} };
@@ -274,11 +274,11 @@ function axisOf({ domain, x, y }, ends, kept, filter) {
 
 function curves(place, width) {
   const told = data.curves;
-  const names = [...new Set([goal.name, ...told.flatMap((c) => Object.keys(c.metrics))])];
-  view.metric ??= goal.name;
+  const names = [...new Set([watched, ...told.flatMap((c) => Object.keys(c.metrics))])];
+  view.metric ??= watched;
   const lines = told.filter((c) => c.metrics[view.metric]).map((c) => ({ label: `${c.label} (${c.trial_id})`, values: c.metrics[view.metric] }));
   const faint = [];
-  if (view.metric === goal.name) {
+  if (view.metric === watched) {
     for (const trial of scored.slice(0, 40)) faint.push(trial.curve);
     for (const trial of data.trials) {
       if (view.chosen.has(trial.trial_id)) lines.push({ label: `chosen (${trial.trial_id})`, values: trial.curve });

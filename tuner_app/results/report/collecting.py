@@ -12,7 +12,7 @@ from tuner_app.results.report.curves import curve, told_apart
 from tuner_app.results.report.domains import domains
 from tuner_app.results.report.edge_table import edge_table
 from tuner_app.results.report.importance import importance
-from tuner_app.results.search_results import ranked
+from tuner_app.results.search_results import objective_parts, ranked
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader, answers
 from tuner_app.store.json_text import exportable
@@ -41,6 +41,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         space = domains(reader.space(max(rows, key=lambda r: r.number).space)) if rows else []
         confirmations, openings = answers.confirmations(reader), answers.openings(reader)
         chosen = winner(reader)[0].trial_id if any(r.status == "COMPLETED" for r in rows) else None
+    watched = next(iter(objective_parts(goal)))
     numbers = {row.trial_id: row for row in rows}
     records = ranked([row.record() for row in rows], goal["direction"])
     trials = []
@@ -64,7 +65,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
                 "mode": record.mode,
                 "message": record.message,
                 "values": record.hyperparameters,
-                "curve": curve(histories[record.trial_id], goal["name"]),
+                "curve": curve(histories[record.trial_id], watched),
             }
         )
     scored = [trial for trial in trials if trial["score"] is not None]

@@ -22,7 +22,7 @@ function render(only) {
 
 function choose(id) {
   if (!view.chosen.delete(id)) view.chosen.add(id);
-  view.metric = goal.name;
+  view.metric = watched;
   for (const name of ["history", "slices", "curves"]) render(name);
 }
 

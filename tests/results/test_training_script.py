@@ -1,0 +1,30 @@
+"""The exported script's text, for objectives of one and of several metrics."""
+
+import ast
+
+from tuner_app.config import SearchConfig
+from tuner_app.results.training_script import training_script
+from tuner_app.store import TrialRow
+
+
+def observed(value):
+    return {"direction": "min", "observations": [{"value": [value], "step": 1}]}
+
+
+def test_the_script_is_python_and_watches_the_objective():
+    trial = TrialRow("3", 3, "COMPLETED", 1, {"units": 8}, 0.75)
+    goal = {"name": "val_accuracy", "direction": "max"}
+    text = training_script(SearchConfig(), goal, trial)
+    ast.parse(text)
+    assert 'best = max(history.history["val_accuracy"])' in text and "(in the search: 0.75)" in text
+
+
+def test_of_several_objectives_it_tells_the_first():
+    metrics = {"metrics": {"val_loss": observed(0.25), "val_accuracy": observed(0.9)}}
+    trial = TrialRow("3", 3, "COMPLETED", 1, {"units": 8}, -0.65, metrics=metrics)
+    parts = {"val_loss": "min", "val_accuracy": "max"}
+    goal = {"name": "multi_objective", "direction": "min", "parts": parts}
+    text = training_script(SearchConfig(), goal, trial)
+    ast.parse(text)
+    assert 'best = min(history.history["val_loss"])' in text and "(in the search: 0.25)" in text
+    assert "multi_objective" not in text
