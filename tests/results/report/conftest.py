@@ -52,7 +52,7 @@ def write_search(directory: Path, trials: int, epochs: int = 3) -> Path:
     with SearchStore(directory) as store, store.transaction():
         store.set_fact("objective", {"name": "val_accuracy", "direction": "max"})
         store.set_fact("config", {"dataset": "digits", "space": "mlp", "max_trials": trials})
-        store.begin_session({"python": "3.11", "keras": "3.15"})
+        store.begin_session({"python": "3.11", "keras": "3.15", "program": "/home/anna/run.py"})
         space = store.space_number(SPACE)
         for i in range(trials):
             optimizer = ("adam", "sgd")[i % 2]

@@ -102,6 +102,7 @@ def test_the_page_stands_alone_and_closes_what_it_opens(page, document):
     assert not re.search(r"https?://|@import|url\(", outside)
     assert "default-src 'none'" in page
     assert json.loads("".join(read.islands)) == document
+    assert "anna" not in page and document["environment"] == {"python": "3.11", "keras": "3.15"}
     # What looks like markup in names, values and messages is text, here and in the island.
     assert "img" not in read.tags and "alert(1)>" in "".join(read.said)
     assert page.count("</script>") == 2

@@ -88,9 +88,15 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "failures": _failures(trials),
         "mistakes": mistakes.of(directory) if with_mistakes and scored and asked else None,
         "test_set": openings,
-        "environment": sessions[-1]["environment"] if sessions else {},
+        "environment": _environment(sessions),
     }
     return exportable(document)
+
+
+def _environment(sessions: list[dict]) -> dict[str, str]:
+    """The versions of the last session; where its program lay is nobody else's business."""
+    found = sessions[-1]["environment"] if sessions else {}
+    return {name: value for name, value in found.items() if name != "program"}
 
 
 def _pruned(record: Any) -> bool:

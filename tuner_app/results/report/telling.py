@@ -122,7 +122,7 @@ def tables(document: Mapping[str, Any], most: int) -> list[tuple[str, Table]]:
     if document["test_set"]:
         found.append(("Ledger of the test set", _ledger(document["test_set"])))
     if document["environment"]:
-        rows = [(str(k), str(v)) for k, v in document["environment"].items() if k != "program"]
+        rows = [(str(k), str(v)) for k, v in document["environment"].items()]
         found.append(("Environment", Table(("what", "version"), rows)))
     return found
 
