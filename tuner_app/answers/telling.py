@@ -14,7 +14,7 @@ def confirmation_text(found: Mapping[str, Any]) -> str:
             str(row["rank"]),
             row["trial_id"],
             number(row["mean"]),
-            f"{number(row['low'])} to {number(row['high'])}",
+            "–" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}",
             number(row["search_score"]),
             p_value(found, row["trial_id"]),
             f"{row['failed']} of {len(row['scores'])} failed" if row["failed"] else "",
