@@ -238,3 +238,24 @@ def test_several_objectives_are_summed(tmp_path):
     history = results.history(made.project_dir, "0").values()
     expected = min(metrics["val_loss"] + metrics["loss"] for metrics in history)
     assert results.read(made.project_dir).best.score == pytest.approx(expected)
+
+
+class TrainsItself(keras_tuner.HyperModel):
+    """A fit of the user's own, whose callbacks are told nothing but the epochs."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, *arguments, callbacks, **keywords):
+        for callback in callbacks:
+            callback.set_model(model)
+        for epoch, loss in enumerate((3.0, 1.0, 2.0)):
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"val_loss": loss})
+        return 1.0
+
+
+def test_a_fit_of_the_users_own_is_reported_by_epoch(tuner, tmp_path):
+    tuner(TrainsItself()).search(**DATA)
+    for trial in results.read(tmp_path / "search").trials:
+        assert (trial.status, trial.score, trial.epochs) == ("COMPLETED", 1.0, 3)

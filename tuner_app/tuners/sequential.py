@@ -125,8 +125,10 @@ class _EpochReporter(keras.callbacks.Callback):
         loss = metrics.get("loss")
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")
-        if epoch + 1 < self.params["epochs"]:
-            self.model.stop_training |= self._tuner._obey(self._trial_id)
+        # A fit of the user's own may tell its callbacks nothing of how many epochs there are.
+        last = epoch + 1 == (self.params or {}).get("epochs")
+        if not last and self._tuner._obey(self._trial_id):
+            self.model.stop_training = True
 
 
 class SaveBestEpoch(tuner_utils.SaveBestEpoch):
