@@ -139,7 +139,8 @@ def test_directories_that_hold_no_search(tmp_path):
 
 
 def test_a_search_without_trials_is_empty_in_every_form(tmp_path):
-    SearchStore(tmp_path).close()
+    with SearchStore(tmp_path) as store:
+        store.set_fact("objective", {"name": "val_loss", "direction": "min"})
     found = results.read(tmp_path)
     assert found.trials == [] and found.best is None
     assert json.loads(results.as_json(found))["trials"] == []
