@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tuner_app.tuners.observer import Observer
 
 ENDED = ("COMPLETED", "FAILED", "PRUNED")
+FINGERPRINT = "data_fingerprint"  # among the facts that are kept with a search
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def prepare(
     from tuner_app.trial_data import in_search
 
     device = environment.use_device(config.precision)
+    fingerprint = _check_fingerprint(config)
     dataset = data.load(config.dataset, seed=config.seed)
     space = search_spaces.load(
         config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
@@ -198,6 +200,7 @@ def prepare(
         seed=config.seed,
         keep_best=config.keep_best or None,
         config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
+        facts={FINGERPRINT: fingerprint},
         lanes=config.lanes if config.lanes == "auto" else int(config.lanes),
     )
     fit = given | {
@@ -210,6 +213,23 @@ def prepare(
         told += (_hyperband_plan(tuner.oracle.plan()),)
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
+
+
+def _check_fingerprint(config: SearchConfig) -> str | None:
+    """What changes when the data's files do. Raises UserError if they have, since the search in the
+    directory began: trials of different data can't be compared."""
+    found = data.fingerprint(config.dataset)
+    if not holds_search(config.directory):
+        return found
+    with SearchReader(config.directory) as reader:
+        before = reader.fact(FINGERPRINT, found)  # searches of earlier versions have none
+    if before != found:
+        raise UserError(
+            f"The data of {config.dataset} has changed since the search in {config.directory} "
+            "began, so its trials can't be compared with new ones. Bring the earlier data back, or "
+            "begin another search, in another --project."
+        )
+    return found
 
 
 def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any], tuple[str, ...]]:

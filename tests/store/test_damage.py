@@ -1,11 +1,13 @@
 """State files cut at any byte: the project opens, and loses at most the last record."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tuner_app.store import SearchReader, SearchStore, TrialRow, holds_search
+from tuner_app.store.schema import connect_for_writing
 
 SPACE = [{"class_name": "Boolean", "config": {"name": "yes"}}]
 TRIALS = 12
@@ -167,3 +169,19 @@ def test_an_ended_trial_that_the_log_lost_is_not_run_again(crashed, tmp_path):
         log.truncate(log.seek(0, 2) * 2 // 3)
     with SearchStore(directory) as store:
         assert [t.status for t in store.trials()] == ["COMPLETED"] * (TRIALS - 1) + ["RUNNING"]
+
+
+@pytest.mark.parametrize("tables", [False, True])
+def test_a_process_killed_before_it_wrote_what_the_search_is_keeps_nobody_out(tmp_path, tables):
+    path = tmp_path / "search.db"
+    if tables:
+        connect_for_writing(path).close()
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode=WAL")  # writes the file's first page
+        connection.close()
+    assert path.stat().st_size >= 4096
+    assert not holds_search(tmp_path)
+    with SearchStore(tmp_path) as store:
+        store.set_fact("objective", {"name": "score"})
+    assert holds_search(tmp_path)

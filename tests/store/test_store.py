@@ -173,7 +173,9 @@ def test_directories_that_are_no_place_for_a_search(tmp_path):
     with pytest.raises(UserError, match="holds no search"):
         SearchReader(tmp_path / "empty")
     assert not holds_search(tmp_path / "empty")
-    SearchStore(tmp_path / "empty").close()
+    with SearchStore(tmp_path / "empty") as store:
+        assert not holds_search(tmp_path / "empty")  # nothing says yet what is searched
+        store.set_fact("config", 1)
     assert holds_search(tmp_path / "empty")
 
 

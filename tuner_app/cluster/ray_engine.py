@@ -247,7 +247,7 @@ class Worker:
         from tuner_app.cluster.worker_tuner import WorkerTuner
 
         def make(oracle, hypermodel, **options):
-            for not_here in ("config", "keep_best", "observers", "seed"):
+            for not_here in ("config", "facts", "keep_best", "observers", "seed"):
                 options.pop(not_here)
             return WorkerTuner(Channel(owner), name, hypermodel, **options)
 

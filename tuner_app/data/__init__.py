@@ -17,11 +17,12 @@ from types import ModuleType
 
 from tuner_app.data import cache
 from tuner_app.data.dataset import Dataset, DataSpec, Split
+from tuner_app.data.fingerprint import fingerprint
 from tuner_app.data.memory import default_limit
 from tuner_app.data.source import Address, Limits
 from tuner_app.errors import UserError, unknown
 
-__all__ = ["DataSpec", "Dataset", "Split", "check", "load"]
+__all__ = ["DataSpec", "Dataset", "Split", "check", "fingerprint", "load"]
 
 # What stands before the colon, and the module that answers to it.
 _SOURCES = {

@@ -105,11 +105,14 @@ def _take(descriptor: int, directory: Path) -> None:
 
 
 def _owner(descriptor: int) -> dict:
-    """What the lock file says; empty when it was released or its owner died writing it."""
+    """What the lock file says; empty when it was released, or does not name an owner: its owner
+    died writing it, or somebody else wrote into it."""
     try:
-        return dict(json.loads(os.pread(descriptor, 4096, 0)))
-    except ValueError:
+        owner = json.loads(os.pread(descriptor, 4096, 0))
+    except (ValueError, RecursionError):
         return {}
+    named = isinstance(owner, dict) and isinstance(owner.get("host"), str)
+    return owner if named and type(owner.get("pid")) is int else {}
 
 
 def _is_gone(owner: dict, kernel_decides: bool) -> bool:

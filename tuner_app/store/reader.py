@@ -22,8 +22,26 @@ History = dict[tuple[int, int], dict[str, float]]
 def holds_search(directory: str | Path) -> bool:
     """Whether `directory` is the project directory of a search that has begun."""
     path = Path(directory) / schema.FILE_NAME
-    whole = path.is_file() and path.stat().st_size > 0
-    return whole or path.with_name(schema.SEARCH_FILE).is_file()
+    if path.with_name(schema.SEARCH_FILE).is_file():
+        return True
+    return path.is_file() and path.stat().st_size > 0 and not _is_blank(path)
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a database is one whose process died before it wrote what the search is."""
+    try:
+        connection = schema.connect_for_reading(path)
+    except schema.NotBegun:
+        return True
+    except UserError:
+        return False  # whoever wants it will be told
+    try:
+        rows = connection.execute("SELECT (SELECT COUNT(*) FROM facts), COUNT(*) FROM trials")
+        return rows.fetchone() == (0, 0)
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
 
 
 class SearchReader:

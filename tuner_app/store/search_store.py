@@ -19,6 +19,7 @@ from typing import Any
 
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_files, trial_row, whole_file
+from tuner_app.store.disk_fault import DiskFault
 from tuner_app.store.json_text import from_text, to_text
 from tuner_app.store.lock import DirectoryLock
 from tuner_app.store.project_directory import refuse_foreign
@@ -108,7 +109,8 @@ class SearchStore(SearchReader):
             self._attempts.clear()
             self._files.clear()
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.OperationalError):  # the first error tells more
+                    self._connection.execute("ROLLBACK")
             raise
         finally:
             self._depth -= 1
@@ -116,13 +118,15 @@ class SearchStore(SearchReader):
             whole_file.write(path, text)
 
     def _execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        try:
+        with self._faults_named():
             return self._connection.execute(statement, parameters)
+
+    @contextlib.contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
-            path = self.directory / schema.FILE_NAME
-            raise UserError(
-                f"Can't write to {path} ({error}). Is there room on the disk?"
-            ) from error
+            raise DiskFault(self.directory, str(error)) from error
 
     def begin_session(self, environment: Mapping[str, Any]) -> int:
         """Notes that this process searches from now on. Returns the session's number, from 1."""
@@ -201,13 +205,14 @@ class SearchStore(SearchReader):
         with self.transaction():
             for trial_id, execution, epoch, metrics, seconds in reports:
                 attempt = self._attempt(trial_id)
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-                    [
-                        (trial_id, attempt, execution, epoch, metric, float(value))
-                        for metric, value in metrics.items()
-                    ],
-                )
+                rows = [
+                    (trial_id, attempt, execution, epoch, metric, float(value))
+                    for metric, value in metrics.items()
+                ]
+                with self._faults_named():
+                    self._connection.executemany(
+                        "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)", rows
+                    )
                 self._execute(
                     "UPDATE trials SET epochs = epochs + 1, seconds = COALESCE(?, seconds) "
                     "WHERE trial_id = ?",

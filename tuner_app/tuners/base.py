@@ -7,6 +7,7 @@ For the author of a tuner, the life of a trial, for as many open trials as there
     self._close_trial(trial, results=...)     # or error=..., of the run
 """
 
+import contextlib
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from keras_tuner.src.engine import tuner_utils
 from tuner_app import oracles
 from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import TrialRecord
+from tuner_app.store.disk_fault import DiskFault, disk_fault
 from tuner_app.tuners import failed_run, resuming, what_was_asked
 from tuner_app.tuners.audience import tell
 from tuner_app.tuners.observer import Observer
@@ -63,6 +65,7 @@ class StoredTuner(ProjectTuner):
         Raises:
             SearchFailed: no trial completed, or too many failed by an error of the code.
             KeyboardInterrupt: the search was stopped; the running trials wait to be run again.
+            UserError: bad input, or the project directory can't be written any more.
         """
         if dist_utils.has_chief_oracle():
             from tuner_app.cluster import chief  # it stands above the tuners
@@ -82,8 +85,14 @@ class StoredTuner(ProjectTuner):
         except KeyboardInterrupt:
             outcome = "interrupted"
             raise
+        except Exception as error:
+            fault = disk_fault(error, self.project_dir)
+            if fault is None or fault is error:
+                raise
+            raise fault from error
         finally:
-            self._put_back()
+            with contextlib.suppress(DiskFault):  # then the next session finds them open
+                self._put_back()
             if outcome != "done":
                 self._session = None  # what was interrupted may be ahead of the store: read it anew
             seconds = time.monotonic() - began
@@ -174,13 +183,18 @@ class StoredTuner(ProjectTuner):
         Raises:
             SearchFailed: too many trials failed by an error of the code.
             errors.FatalError: the `error`, when it concerns every trial.
+            DiskFault: the `error` says that the project directory can't be written any more.
         """
         trial_id = trial.trial_id
+        if fault := disk_fault(error, self.project_dir):
+            raise fault from error  # the trial is not to blame, and is run again
         with self.store.transaction():
             if error is None:
                 try:
                     self._take_results(trial, results, best_epoch)
                     trial.status = "COMPLETED"
+                except DiskFault:
+                    raise
                 except Exception as found:
                     error = found
             if error is not None:

@@ -1,6 +1,7 @@
 """A KerasTuner tuner and its project directory: who owns it, what it holds, what stays in it."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class ProjectTuner(keras_tuner.Tuner):
         max_deaths: A trial during which the process died so often becomes FAILED.
         on_change: "refuse" or "take", when a resume asks for another space, objective or budget.
         config: A JSON value that is kept with the search, for whoever resumes it.
+        facts: More such values, by name.
         overwrite: Begin anew; the files of an earlier search, and no others, are deleted.
 
     Raises:
@@ -48,6 +50,7 @@ class ProjectTuner(keras_tuner.Tuner):
         max_deaths: int = 3,
         on_change: str = "refuse",
         config: Any = None,
+        facts: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         **keywords,
     ):
@@ -58,7 +61,7 @@ class ProjectTuner(keras_tuner.Tuner):
         self.store: SearchStore | None = None
         self.max_deaths = max_deaths
         self._take_changes = on_change == "take"
-        self._config = config
+        self._config, self._facts = config, dict(facts or {})
         self._overwrite = overwrite
         self._session: int | None = None  # ours, while nobody else has searched since
         super().__init__(oracle, hypermodel, *arguments, **keywords)
@@ -123,7 +126,7 @@ class ProjectTuner(keras_tuner.Tuner):
         try:
             with store.transaction():
                 if store.fact("asked") is None:
-                    resuming.begin(store, self.oracle, asked, self.seed, self._config)
+                    resuming.begin(store, self.oracle, asked, self.seed, self._config, self._facts)
                 elif store.last_session() != self._session:
                     resuming.resume(store, self.oracle, asked, self._take_changes, self.max_deaths)
                     self.seed = store.fact("seed", self.seed)

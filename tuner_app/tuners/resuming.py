@@ -10,9 +10,16 @@ from tuner_app.tuners import changed_wishes, what_was_asked
 
 
 def begin(
-    store: SearchStore, oracle: StoredOracle, asked: Mapping[str, Any], seed: int, config: Any
+    store: SearchStore,
+    oracle: StoredOracle,
+    asked: Mapping[str, Any],
+    seed: int,
+    config: Any,
+    facts: Mapping[str, Any],
 ) -> None:
     """Writes what a search that begins is to do; `asked` as `what_was_asked.asked` gives it."""
+    for name, value in facts.items():
+        store.set_fact(name, value)
     store.set_fact("objective", asked["objective"])
     if config is not None:
         store.set_fact("config", config)
