@@ -42,6 +42,18 @@ def test_lost_in_a_garbage_collection_it_stops_the_next_event(event, ctrl_c, cap
     assert "Exception ignored" not in capfd.readouterr().err
 
 
+def test_a_second_one_does_not_disturb_the_stopping(ctrl_c):
+    put_back = []
+    with Interruption(), pytest.raises(KeyboardInterrupt):
+        try:
+            ctrl_c()
+        finally:
+            ctrl_c()
+            signal.raise_signal(signal.SIGTERM)
+            put_back.append("trial")
+    assert put_back == ["trial"]
+
+
 def test_afterwards_the_signal_is_pythons_again(ctrl_c):
     with Interruption():
         pass

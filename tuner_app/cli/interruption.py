@@ -21,7 +21,8 @@ _SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SI
 class Interruption(Observer):
     """An observer that stops the search after Ctrl-C or SIGTERM, for use in a `with`.
 
-    A signal that is ignored, or handled by somebody else, stays so.
+    A signal that is ignored, or handled by somebody else, stays so. While the search stops, further
+    signals change nothing.
 
     Attributes:
         signal: The signal that came; SIGINT before any.
@@ -64,7 +65,9 @@ class Interruption(Observer):
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: object) -> None:
-        self._asked = True
+        again, self._asked = self._asked, True
+        if again:  # it is stopping: raised again, this would cut short what puts the trials back
+            return
         self.signal = signal.Signals(number)
         raise KeyboardInterrupt
 
