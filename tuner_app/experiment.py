@@ -11,6 +11,7 @@ import os
 import shlex
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -309,7 +310,11 @@ def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:
 
     best = results.read(config.directory).best
     weights = config.directory / f"trial_{best.trial_id}" / WEIGHTS
-    model = trained(config, dataset.spec, best, weights)
+    try:
+        model = trained(config, dataset.spec, best, weights)
+    except UserError as error:  # the search is done, whatever has become of this file
+        warnings.warn(f"No pictures for TensorBoard: {error}", RuntimeWarning, stacklevel=2)
+        return
     write_misclassified(config.directory, best.trial_id, model, dataset.spec, dataset.validation)
 
 

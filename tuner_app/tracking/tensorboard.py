@@ -59,7 +59,8 @@ class TensorBoard(Observer):
     def epoch_ended(
         self, trial_id: str, execution: int, epoch: int, metrics: Mapping[str, float]
     ) -> None:
-        self._describe(metrics)
+        if epoch == 0 or self._described is None:  # building a model is what makes the space grow
+            self._describe(metrics)
         by_run: dict[str, list] = {}
         for metric, value in metrics.items():
             run, tag = hparams.run_and_tag(metric)
