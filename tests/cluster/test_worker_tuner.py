@@ -104,6 +104,21 @@ def test_the_trials_of_a_worker_that_dies_go_on_elsewhere(service, undisturbed, 
     assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
 
 
+def test_nobody_is_sent_away_while_another_may_lose_its_trials(service):
+    for name in "ab":
+        service.join(name)
+    opened = [service.open("a", slot) for slot in range(TRIALS)]
+    assert {o.status for o in opened} == {"RUNNING"}
+    assert service.open("b", 0).status == "IDLE"
+    service.lost("a")
+    again = service.open("b", 0)
+    assert again.status == "RUNNING" and again.row.blame == 1 / TRIALS
+    for trial_id in [o.row.trial_id for o in opened]:
+        if trial_id != again.row.trial_id:
+            service.oracle.give_up(trial_id, "for the test")
+    assert service.open("b", 1).status == "STOPPED"
+
+
 def test_what_a_lost_worker_says_later_is_not_taken(service, undisturbed, tmp_path):
     slow = worker(service, "a", tmp_path)
     slow._attach()

@@ -127,7 +127,9 @@ class SearchService:
         trial = self.tuner._open_trial(slot, worker)
         if trial is None:
             self._stopped |= self.tuner._exhausted
-            return Opened("STOPPED" if self.tuner._exhausted else "IDLE")
+            # Another worker may die, and its trials come back: then somebody must still be here.
+            others = any(lent_to != worker for lent_to in self._lent.values())
+            return Opened("STOPPED" if self.tuner._exhausted and not others else "IDLE")
         self._lent[trial.trial_id] = worker
         row = self.tuner.store.trial(trial.trial_id)
         return Opened(
