@@ -17,8 +17,8 @@ def build(hp):
 
 
 def deadly(hp):
-    """One value in four kills the process."""
+    """A large rate kills the process."""
     rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
-    if hp.Choice("kind", ["good", "fair", "fine", "deadly"]) == "deadly":
+    if rate > 0.017:
         os.kill(os.getpid(), signal.SIGKILL)
     return _model(rate)

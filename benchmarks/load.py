@@ -1,0 +1,145 @@
+"""How a search bears load: many finished trials in a project directory, many reports a second.
+
+    python benchmarks/load.py --trials=10000 --workers=8 --seconds=5
+
+Prints seconds for `results`, for what a resume does before it trains, and for `report`, on a
+directory with so many finished trials of ten epochs; and how many epoch reports a second a
+`SearchService` takes through its gRPC channel from workers in processes of their own, and how many
+of them are missing in the database afterwards.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent import futures
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+EPOCHS, AT_ONCE = 10, 8
+
+
+def filled(folder: Path, trials: int) -> Path:
+    """A project directory as a search of so many trials leaves it."""
+    from tuner_app import SearchConfig
+    from tuner_app.experiment import prepare
+
+    config = SearchConfig(space="linear", project=str(folder / "p"), max_trials=trials, epochs=10)
+    tuner = prepare(config).tuner
+    tuner._attach()
+    tuner.store.set_fact("epochs", EPOCHS)
+    for number in range(trials):
+        trial = tuner._open_trial()
+        logs = [
+            {"loss": 1 / (e + 1), "val_loss": 1.5 / (e + 1), "accuracy": 0.5, "val_accuracy": a}
+            for e, a in ((e, (number * 7919 % trials) / trials) for e in range(EPOCHS))
+        ]
+        tuner._report_epochs((trial.trial_id, 0, e, log) for e, log in enumerate(logs))
+        tuner._close_trial(trial, logs[-1], best_epoch=EPOCHS - 1, mode="stacked")
+    tuner.close()
+    return folder / "p"
+
+
+def seconds_of(words: list[str]) -> float:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner_app", *words],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - began
+
+
+def served(folder: Path, workers: int, seconds: float) -> tuple[float, int]:
+    """Reports a second from so many processes, and how many were lost."""
+    from tuner_app import SearchConfig
+    from tuner_app.cluster.channel import serve
+    from tuner_app.cluster.service import SearchService
+    from tuner_app.experiment import prepare
+
+    config = SearchConfig(space="linear", project=str(folder / "s"), max_trials=10**6)
+    tuner = prepare(config).tuner
+    address = "127.0.0.1:47391"
+    with futures.ThreadPoolExecutor(max_workers=1) as thread:
+        service = thread.submit(lambda: SearchService(tuner, workers)).result()
+        thread.submit(service.begin, None).result()
+        server = serve(service, address, thread)
+        words = [sys.executable, __file__, f"--worker={address}", f"--seconds={seconds}"]
+        processes = [
+            subprocess.Popen(
+                [*words, f"--name=w{i}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for i in range(workers)
+        ]
+        for process in processes:  # all have joined before the first report
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
+        server.stop(grace=1).wait()
+        found = thread.submit(
+            lambda: sum(len(tuner.store.history(row.trial_id)) for row in tuner.store.trials())
+        ).result()
+        thread.submit(service.finish, "interrupted").result()
+    sent = sum(t["sent"] for t in told)
+    took = max(t["ended"] for t in told) - min(t["began"] for t in told)
+    return sent / took, sent - found
+
+
+def work(address: str, name: str, seconds: float) -> None:
+    """A worker that trains nothing, and reports: eight trials at a time, as a stack of lanes."""
+    from tuner_app.cluster.channel import Channel
+
+    service = Channel(address)
+    service.join(name)
+    trials = [service.open(name, slot).row.trial_id for slot in range(AT_ONCE)]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began = time.time()
+    until, epoch = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        logs = {"loss": 1.0, "val_loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5}
+        service.report(name, [(i, 0, epoch, logs, 1.0) for i in trials])
+        epoch += 1
+    print(json.dumps({"sent": epoch * len(trials), "began": began, "ended": time.time()}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--worker", default="")
+    parser.add_argument("--name", default="")
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(arguments.worker, arguments.name, arguments.seconds)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rate, lost = served(folder, arguments.workers, arguments.seconds)
+        print(f"epoch reports from {arguments.workers} workers: {rate:,.0f} a second, {lost} lost")
+        began = time.monotonic()
+        with contextlib.redirect_stdout(io.StringIO()):
+            project = filled(folder, arguments.trials)
+        print(f"{arguments.trials:,} trials: written in {time.monotonic() - began:.1f} s")
+        for words in (["results"], ["resume", "--quiet"], ["report"]):
+            spent = seconds_of([words[0], str(project), *words[1:]])
+            print(f"{words[0]:8} {spent:6.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
