@@ -69,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a name too long, a full disk, a folder that may not be read
-        print(f"tuner-app: {error.strerror}: {str(error.filename)[:200]}", file=sys.stderr)
+        where = f": {str(error.filename)[:200]}" if error.filename else ""
+        what = error.strerror or " ".join(str(error).split())[:200]
+        print(f"tuner-app: {what}{where}", file=sys.stderr)
         return 2
 
 
