@@ -12,10 +12,6 @@ import numpy as np
 import tuner_app
 from tuner_app.cluster import chief, worker_tuner
 
-# Quick to notice a death, for the test's sake.
-chief.oversee.__defaults__ = (8.0,)
-worker_tuner.HEARTBEAT = 1.0
-
 x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
 
 
@@ -30,9 +26,13 @@ def build(hp):
     return model
 
 
-tuner = tuner_app.RandomSearch(
-    build, "val_loss", max_trials=6, seed=3, directory=sys.argv[1], project_name="p", lanes=2
-)
-fit = {"x": x, "y": 2 * x, "validation_data": (x, 2 * x), "verbose": 0}
-tuner.search(**fit, epochs=3, callbacks=[Slow()])
-print("searched")
+if __name__ == "__main__":
+    # Quick to notice a death, for the test's sake.
+    chief.oversee.__defaults__ = (8.0,)
+    worker_tuner.HEARTBEAT = 1.0
+    tuner = tuner_app.RandomSearch(
+        build, "val_loss", max_trials=6, seed=3, directory=sys.argv[1], project_name="p", lanes=2
+    )
+    fit = {"x": x, "y": 2 * x, "validation_data": (x, 2 * x), "verbose": 0}
+    tuner.search(**fit, epochs=3, callbacks=[Slow()])
+    print("searched")

@@ -211,7 +211,7 @@ def run(words: list[str]) -> None:
     from tuner_app import experiment
     from tuner_app.cli import main, session
 
-    def only_check(config, finished=None, quiet=False):
+    def only_check(config, finished=None, **options):
         experiment.check(config, resume=finished is not None)
         return 0
 

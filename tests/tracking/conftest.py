@@ -64,7 +64,7 @@ class Server:
     def stop(self):
         """Ctrl-C; gives the exit status, and the rest of both outputs."""
         self.process.send_signal(signal.SIGINT)
-        rest, errors = self.process.communicate(timeout=20)
+        rest, errors = self.process.communicate(timeout=120)
         return self.process.returncode, rest, errors
 
 
