@@ -59,6 +59,12 @@ def _infrastructure() -> dict[str, frozenset]:
     }
 
 
+def _code(code: types.CodeType) -> tuple:
+    """What a function's code computes, with that of the functions inside it."""
+    constants = (_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+    return (code.co_code, code.co_names, *constants)
+
+
 class Walk:
     """One walk over one model; `numbers` and `sites` grow as it goes."""
 
@@ -121,13 +127,25 @@ class Walk:
     def _class(self, cls):
         if "<locals>" not in cls.__qualname__:
             return ("class", cls.__module__, cls.__qualname__)
-        # A class made anew for each trial: equal if its methods are.
-        methods = [
-            (name, self._function(f))
-            for name, f in sorted(vars(cls).items())
-            if isinstance(f, types.FunctionType)
+        # A class made anew for each trial: equal if its bases, methods and attributes are.
+        if id(cls) in self.seen:
+            return ("again", self.seen[id(cls)])
+        self._remember(cls)
+        bases = [self._class(base) for base in cls.__bases__]
+        members = [
+            (name, self._member(member))
+            for name, member in sorted(vars(cls).items())
+            if isinstance(member, types.FunctionType) or not name.startswith(("__", "_abc_"))
         ]
-        return ("class", cls.__qualname__, *methods)
+        return ("class", cls.__qualname__, *bases, *members)
+
+    def _member(self, member):
+        if isinstance(member, staticmethod | classmethod):
+            return (type(member).__name__, self._function(member.__func__))
+        if isinstance(member, property):
+            parts = (member.fget, member.fset, member.fdel)
+            return ("property", *(part and self._function(part) for part in parts))
+        return self.fixed(member)
 
     def _function(self, function):
         if isinstance(function, functools.partial):
@@ -147,14 +165,9 @@ class Walk:
                 cells.append(self.fixed(cell.cell_contents))
             except ValueError:  # an empty cell
                 cells.append("empty")
-        constants = tuple(
-            c if not isinstance(c, types.CodeType) else c.co_code for c in code.co_consts
-        )
         return (
             "code",
-            code.co_code,
-            repr(constants),
-            code.co_names,
+            *_code(code),
             *cells,
             self.fixed(function.__defaults__),
             self.fixed(function.__kwdefaults__),
