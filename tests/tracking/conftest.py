@@ -20,7 +20,11 @@ class Server:
     """`board.serve` in a process of its own, read over HTTP."""
 
     def __init__(self, project, port=0):
-        code = f"from tuner_app.tracking.board import serve; serve({str(project)!r}, {port})"
+        # Ctrl-C works even where the tests were started in the background, which ignores it.
+        code = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+            f"from tuner_app.tracking.board import serve; serve({str(project)!r}, {port})"
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,
