@@ -19,6 +19,7 @@ from tuner_app.cli import (
     evaluate,
     export,
     listing,
+    picture,
     report,
     results,
     resume,
@@ -40,6 +41,7 @@ COMMANDS = {
     "report": report,
     "board": board,
     "export": export,
+    "picture": picture,
     "list": listing,
 }
 HELP = ("--help", "-help", "-h", "help")
