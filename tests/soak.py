@@ -6,8 +6,8 @@
 A small search is disturbed by one fault from the list below at a time and resumed; when it has
 ended, its trials are compared with those of the same search undisturbed, and the next one begins.
 After each fault: no trial that had ended is lost or changed, none is there twice, and what was
-printed has no traceback. Prints what was done. Not part of the test suite. A full disk is a limit on
-the size of files.
+printed has no traceback. Prints what was done. Not part of the test suite. A full disk is a limit
+on the size of files.
 """
 
 import argparse
