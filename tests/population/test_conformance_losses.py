@@ -70,4 +70,4 @@ def test_stacked_equals_plain_keras(stacked_equals_plain):
             truths.append((labels > 0).astype("float32"))
     # Without XLA: a third of the time, and the same arithmetic.
     choices = [{"lane": 0}, {"lane": 1}]
-    stacked_equals_plain(build, choices, (x, truths), jit_compile=False)
+    stacked_equals_plain(build, choices, (x, truths), epochs=1, jit_compile=False)
