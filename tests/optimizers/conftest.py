@@ -88,12 +88,26 @@ def _booth():
     return Problem("booth", [np.array(-1.0), np.array(0.5)], gradient, 0.02)
 
 
+def _matrix():
+    """½ tr (X−C)ᵀ A (X−C) B, 3 × 3: its gradients have full rank."""
+    rng = np.random.default_rng(4)
+    A, B = np.diag([1.0, 2.0, 5.0]), np.diag([1.0, 3.0, 4.0])
+    C, start = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    return Problem("matrix", [start], lambda p: [A @ (p[0] - C) @ B], 0.02)
+
+
 PROBLEMS = [_quadratic(), _rosenbrock(), _beale(), _logistic(), _least_squares(), _booth()]
 
 
 @pytest.fixture(params=PROBLEMS, ids=lambda problem: problem.name)
 def problem(request):
     return request.param
+
+
+@pytest.fixture(scope="session")
+def problems():
+    """All of them, by name."""
+    return {problem.name: problem for problem in [*PROBLEMS, _matrix()]}
 
 
 @pytest.fixture

@@ -70,12 +70,12 @@ def test_ranges_are_for_hyperparameters_and_hold_usable_values(cls):
 def test_compiles_by_registered_name(cls):
     model = small_model(f"tuner_app>{cls.__name__}")
     assert type(model.optimizer) is cls
-    assert np.isfinite(weights(train(model, 2))).all()
 
 
 @every_class
 def test_training_goes_on_after_loading_exactly_where_it_stopped(cls, tmp_path):
-    model = train(small_model(cls()), 3)
+    # Eagerly: tracing each rule twice takes the time of a hundred steps.
+    model = train(small_model(cls(), run_eagerly=True), 3)
     for name in model.optimizer.hyperparameters:  # changed by hand: this too is kept
         setattr(model.optimizer, name, float(getattr(model.optimizer, name)) * 0.5)
     train(model, 1, first=3)

@@ -1,29 +1,20 @@
-"""Every rule stacks: three trials in one program equal the same three, one after another."""
+"""Every rule stacks: three trials in one program equal the same three, one after another.
 
-import types
+All rules are in one compiled program, under the engine's own replacements.
+"""
+
+import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from tuner_app import optimizers
+from tuner_app.population.functional import functional_optimizers
+from tuner_app.population.seam import seam
 
-# TensorFlow's optimizers assign to tf.Variables; these methods of the base assign to Keras's, whose
-# values a StatelessScope replaces by tensors.
-FUNCTIONAL = [
-    "assign",
-    "assign_add",
-    "assign_sub",
-    "_apply_weight_decay",
-    "_backend_update_step",
-    "_backend_apply_gradients",
-    "_overwrite_model_variables_with_average_value",
-    "stateless_apply",
-    "_var_key",
-]
-LANES, STEPS = 3, 6
+LANES, STEPS = 3, 5
 RNG = np.random.default_rng(0)
 START = [RNG.normal(size=(LANES, 4, 3)), RNG.normal(size=(LANES, 3))]
 GRADIENTS = [[RNG.normal(size=(LANES, 4, 3)), RNG.normal(size=(LANES, 3))] for _ in range(STEPS)]
@@ -50,6 +41,35 @@ CASES = {
     "radam": {"beta_1": [0.5, 0.8, 0.95], "beta_2": [0.75, 0.9, 0.999]},
     "lamb": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-8, 0.1, 0.0]},
     "adabelief": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-8, 1e-6, 1e-16]},
+    "nadamw": {"beta_1": [0.5, 0.8, 0.95], "weight_decay": [0.0, 0.1, 0.3]},
+    "adabound": {"final_ratio": [1.0, 10.0, 100.0], "gamma": [0.001, 0.1, 1.0]},
+    "yogi": {"beta_1": [0.5, 0.8, 0.95], "epsilon": [1e-3, 1e-2, 1e-1]},
+    "adan": {"beta_2": [0.5, 0.8, 0.95], "weight_decay": [0.0, 0.1, 0.3]},
+    "lars": {"trust": [0.1, 0.01, 1.0], "weight_decay": [0.0, 0.1, 0.3]},
+    "signsgd": {},
+    "signum": {"rho": [0.5, 0.7, 0.9]},
+    "ademamix": {"beta_3": [0.9, 0.99, 0.999], "alpha": [1.0, 3.0, 5.0]},
+    "adopt": {"beta_2": [0.9, 0.99, 0.999]},
+    "mars": {"gamma": [0.0, 0.025, 0.1], "weight_decay": [0.0, 0.1, 0.3]},
+    "prodigy": {"initial_d": [1e-3, 1e-2, 1e-1], "weight_decay": [0.0, 0.1, 0.3]},
+    "d_adaptation": {"initial_d": [1e-3, 1e-2, 1e-1], "weight_decay": [0.0, 0.1, 0.3]},
+    "schedule_free_sgd": {"beta_1": [0.5, 0.8, 0.95], "weight_decay": [0.0, 0.1, 0.3]},
+    "schedule_free_adamw": {"beta_1": [0.5, 0.8, 0.95], "weight_decay": [0.0, 0.1, 0.3]},
+    "sophia": {"rho": [0.01, 0.1, 1.0], "period": 2},
+    "shampoo": {"rho": [0.0, 0.5, 0.9], "epsilon": [1e-2, 1e-1, 1.0], "period": 2},
+    "soap": {"beta_2": [0.5, 0.8, 0.95], "period": 2},
+    "muon": {"momentum": [0.5, 0.8, 0.95], "weight_decay": [0.0, 0.1, 0.3]},
+    "cautious": {"inner": "lion", "beta_1": [0.5, 0.8, 0.95]},
+    "lookahead": {"slow_step": [0.2, 0.5, 0.9], "period": [2, 3, 4]},
+    "sam": {"radius": [0.01, 0.1, 1.0], "weight_decay": [0.0, 0.1, 0.3]},
+    "sam prodigy": {"inner": "prodigy", "radius": [0.01, 0.1, 1.0]},
+    "asam": {"radius": [0.01, 0.1, 1.0], "inner": "momentum"},
+    "swa": {"start": [1, 2, 3], "period": [1, 2, 1]},
+    "adam with multipliers and masks": {
+        "weight_decay": [0.0, 0.1, 0.3],
+        "no_decay_below": 2,
+        "learning_rate_multipliers": {"w": 0.3},
+    },
     "adamw averaged": {"weight_decay": [0.0, 0.1, 0.3], "use_ema": True, "ema_momentum": 0.5},
 }
 
@@ -68,48 +88,61 @@ def tensors(arrays):
     return [tf.constant(array, tf.float32) for array in arrays]
 
 
-def one_after_another(case):
-    results = []
-    for lane in range(LANES):
-        optimizer, variables = make(case, lane), lane_variables(lane)
-        for gradients in GRADIENTS:
-            optimizer.apply(tensors(g[lane] for g in gradients), variables)
-        results.append([variable.numpy() for variable in variables])
-    return [np.stack(values) for values in zip(*results, strict=True)]
+@functools.cache
+def one_after_another():
+    """For each case the variables of all lanes after the last step, trained by `apply`."""
+    trained = {}
+    for case in CASES:
+        for lane in range(LANES):
+            optimizer, variables = make(case, lane), lane_variables(lane)
+            for gradients in GRADIENTS:
+                optimizer.apply(tensors(g[lane] for g in gradients), variables)
+            trained[case, lane] = [variable.numpy() for variable in variables]
+    return {
+        case: [np.stack(v) for v in zip(*(trained[case, i] for i in range(LANES)), strict=True)]
+        for case in CASES
+    }
 
 
 @pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
-@pytest.mark.parametrize("case", CASES)
-def test_stacked_lanes_equal_separate_trials(case, xla):
-    lanes = []
-    for lane in range(LANES):
-        optimizer = make(case, lane)
-        for name in FUNCTIONAL:
-            method = types.MethodType(getattr(BaseOptimizer, name), optimizer)
-            object.__setattr__(optimizer, name, method)
-        optimizer.build(lane_variables(lane))
-        lanes.append(optimizer)
-    stacked = [
-        tf.constant(np.stack([v.numpy() for v in same]))
-        for same in zip(*(optimizer.variables for optimizer in lanes), strict=True)
-    ]
+def test_stacked_lanes_equal_separate_trials(xla):
+    templates, slots = {}, {}
+    with functional_optimizers():
+        for case in CASES:
+            lanes = [make(case, lane) for lane in range(LANES)]
+            for lane, optimizer in enumerate(lanes):
+                optimizer.build(lane_variables(lane))
+            templates[case] = lanes[0]
+            slots[case] = [
+                tf.constant(np.stack([v.numpy() for v in same]))
+                for same in zip(*(optimizer.variables for optimizer in lanes), strict=True)
+            ]
     traces = []
 
     @tf.function(jit_compile=xla)
-    def step(trainable, state, gradients):
+    def step(weights, slots, gradients):
         traces.append(1)
-        return tf.vectorized_map(
-            lambda lane: lanes[0].stateless_apply(lane[1], lane[2], lane[0]),
-            (trainable, state, gradients),
-            fallback_to_while_loop=False,
-        )
+        stepped = {
+            case: tf.vectorized_map(
+                lambda lane, rule=rule: rule.stateless_apply(lane[1], lane[2], lane[0]),
+                (weights[case], slots[case], gradients),
+                fallback_to_while_loop=False,
+            )
+            for case, rule in templates.items()
+        }
+        return {c: s[0] for c, s in stepped.items()}, {c: s[1] for c, s in stepped.items()}
 
-    trainable = tensors(START)
-    for gradients in GRADIENTS:
-        trainable, stacked = step(trainable, stacked, tensors(gradients))
+    weights = {case: tensors(START) for case in CASES}
+    with functional_optimizers(), seam():
+        for gradients in GRADIENTS:
+            weights, slots = step(weights, slots, tensors(gradients))
     assert len(traces) == 1
-    for ours, theirs in zip(trainable, one_after_another(case), strict=True):
-        assert np.allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-6)
+    for case, expected in one_after_another().items():
+        for ours, theirs in zip(weights[case], expected, strict=True):
+            # The bases and roots of a matrix come of an iteration, which XLA has another of.
+            loose = case in ("shampoo", "soap")
+            tolerance = 1e-3 if loose else 1e-5
+            assert np.allclose(ours.numpy(), theirs, rtol=tolerance, atol=tolerance / 10), case
 
 
 def test_every_optimizer_has_a_case():

@@ -75,8 +75,8 @@ def test_the_decay_of_the_others_is_active_with_them_alone():
 
 
 def test_an_unknown_optimizer_is_named():
-    with pytest.raises(UserError, match="Unknown optimizer 'adma'. Did you mean 'adam'"):
-        drawn(lambda hp: hyperparameters.optimizer(hp, ["adma"], STEPS))
+    with pytest.raises(UserError, match="Unknown optimizer 'momentun'. Did you mean 'momentum'"):
+        drawn(lambda hp: hyperparameters.optimizer(hp, ["momentun"], STEPS))
 
 
 def learning_rates(steps, **values):

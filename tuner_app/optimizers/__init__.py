@@ -2,44 +2,94 @@
 
 from tuner_app.errors import unknown
 from tuner_app.optimizers.adabelief import AdaBelief
+from tuner_app.optimizers.adabound import AdaBound
 from tuner_app.optimizers.adadelta import Adadelta
 from tuner_app.optimizers.adagrad import Adagrad
 from tuner_app.optimizers.adam import Adam
 from tuner_app.optimizers.adamw import AdamW
+from tuner_app.optimizers.adan import Adan
+from tuner_app.optimizers.ademamix import AdEMAMix
+from tuner_app.optimizers.adopt import ADOPT
 from tuner_app.optimizers.amsgrad import AMSGrad
+from tuner_app.optimizers.asam import ASAM
+from tuner_app.optimizers.cautious import Cautious
+from tuner_app.optimizers.d_adaptation import DAdaptAdam
 from tuner_app.optimizers.evaluation_point import EvaluateAtPoint, evaluation_point
 from tuner_app.optimizers.full_matrix_adagrad import FullMatrixAdagrad
 from tuner_app.optimizers.lamb import Lamb
+from tuner_app.optimizers.lars import LARS
 from tuner_app.optimizers.lion import Lion
+from tuner_app.optimizers.lookahead import Lookahead
+from tuner_app.optimizers.mars import MARS
 from tuner_app.optimizers.momentum import Momentum
+from tuner_app.optimizers.muon import Muon
 from tuner_app.optimizers.nadam import Nadam
+from tuner_app.optimizers.nadamw import NAdamW
 from tuner_app.optimizers.nesterov import Nesterov
+from tuner_app.optimizers.prodigy import Prodigy
 from tuner_app.optimizers.radam import RAdam
 from tuner_app.optimizers.rmsprop import RMSprop
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.sam import SAM
+from tuner_app.optimizers.sampled_labels import SampledLabels
+from tuner_app.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+from tuner_app.optimizers.schedule_free_sgd import ScheduleFreeSGD
 from tuner_app.optimizers.sgd import SGD
+from tuner_app.optimizers.shampoo import Shampoo
+from tuner_app.optimizers.signsgd import SignSGD
+from tuner_app.optimizers.signum import Signum
+from tuner_app.optimizers.soap import SOAP
+from tuner_app.optimizers.sophia import Sophia
+from tuner_app.optimizers.swa import SWA
+from tuner_app.optimizers.wrapper import Wrapper
+from tuner_app.optimizers.yogi import Yogi
 
 __all__ = [
+    "ADOPT",
     "AMSGrad",
-    "SGD",
+    "ASAM",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adan",
+    "Cautious",
+    "DAdaptAdam",
     "EvaluateAtPoint",
     "FullMatrixAdagrad",
+    "LARS",
     "Lamb",
     "Lion",
+    "Lookahead",
+    "MARS",
     "Momentum",
+    "Muon",
+    "NAdamW",
     "Nadam",
     "Nesterov",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "Range",
     "Rule",
     "RuleOptimizer",
+    "SAM",
+    "SGD",
+    "SOAP",
+    "SWA",
+    "SampledLabels",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "Shampoo",
+    "SignSGD",
+    "Signum",
+    "Sophia",
+    "Wrapper",
+    "Yogi",
     "evaluation_point",
     "get",
 ]

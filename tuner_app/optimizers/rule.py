@@ -5,14 +5,22 @@ hyperparameters and the step, and returns the new parameter and slots. It assign
 nothing, and knows nothing of Keras's optimizers or of stacked trials. `rule_optimizer.py` makes an
 optimizer of it.
 
-Two kinds of method need more than this, and have their place:
+Methods that need more have their place, each one optional method or attribute of the contract:
 
-- A method that evaluates the model at another point than the one it trains defines `eval_param`
-  (Nesterov does). The model's variables always hold the point where the gradient is taken, since
-  that is where Keras takes it.
-- A method that needs all tensors at once (a global norm, Prodigy) would define a stage
-  `shared(params, grads, slots, hyperparameters, step) -> dict`, run by the adapter once a step, its
-  results handed to `update` among the hyperparameters. No rule needs it yet.
+- **Another evaluation point.** The model's variables hold the point where the gradient is taken,
+  since that is where Keras takes it. A rule that evaluates elsewhere defines `eval_param`
+  (Nesterov, schedule-free, weight averaging).
+- **All tensors at once.** A rule that measures something over the whole model (Prodigy's distance,
+  SAM's norm of the gradient) defines `shared`, run once a step before the tensors' own updates; its
+  results reach `update` among the hyperparameters.
+- **A second gradient.** Keras hands one gradient a step to an optimizer. A rule that needs two
+  works in turns, told apart by the step's number: it moves the variables to where it wants the
+  second gradient, and uses it in the next step (SAM), or spends a step on measuring (Sophia). So it
+  works in `fit` on every backend and in a stack; its docstring says what a turn counts.
+- **Its own decay.** Decoupled decay is taken off before `update`, αλx. A rule whose paper has it
+  elsewhere sets `own_decay` and finds λ among the hyperparameters, 0 where a variable is excluded.
+- **Another rule for some variables**, by their shape or path: `rule_for` (Muon).
+- **A wrapper** changes what any other rule does: `wrapper.py`.
 """
 
 import abc
@@ -63,6 +71,12 @@ class Rule(abc.ABC):
         double: compute in float64 where the backend has it, whatever the parameter's dtype.
         eval_param: `eval_param(param, slots, hyperparameters) -> param`, the point where the model
             is to be evaluated and served, or None where that is the point being trained.
+        own_decay: the rule applies weight decay itself: `hyperparameters` then always has
+            "weight_decay".
+        shared: `shared(params, grads, slots, values, hyperparameters, step) -> (results, values)`,
+            or None: run once a step over all variables (three lists, in one order). `values` are
+            scalars kept from step to step, started by `init_shared`; `results`, scalars too, are
+            added to the hyperparameters that `update` sees.
     """
 
     defaults: ClassVar[Mapping[str, float]]
@@ -70,6 +84,8 @@ class Rule(abc.ABC):
     fractions: ClassVar[frozenset[str]] = frozenset()
     double: ClassVar[bool] = False
     eval_param: ClassVar[Callable | None] = None
+    own_decay: ClassVar[bool] = False
+    shared: ClassVar[Callable | None] = None
 
     @abc.abstractmethod
     def init_slots(self, param) -> Slots:
@@ -89,6 +105,14 @@ class Rule(abc.ABC):
         Returns:
             The new parameter and the new slots.
         """
+
+    def init_shared(self) -> dict[str, float]:
+        """What `shared` keeps before the first step: numbers, by name."""
+        return {}
+
+    def rule_for(self, path: str, shape: tuple[int, ...]) -> "Rule":
+        """The rule of one variable. It must use the hyperparameters of this one."""
+        return self
 
     def check(self, name: str, value: float) -> None:
         """Raises UserError where a hyperparameter's value can't be right."""

@@ -6,7 +6,6 @@ so they are saved with the weights, may differ by trial in a stack, and change w
 """
 
 import dataclasses
-import inspect
 import numbers
 from typing import ClassVar
 
@@ -14,7 +13,10 @@ import keras
 from keras import ops
 
 from tuner_app.errors import UserError, unknown
+from tuner_app.optimizers.constructor import signature
 from tuner_app.optimizers.rule import Rule
+from tuner_app.optimizers.tensors import dense, plain
+from tuner_app.optimizers.variable_options import VariableOptions
 
 # What `keras.optimizers.Optimizer` itself takes, and we hand on as it is.
 KERAS_ARGUMENTS = (
@@ -35,12 +37,20 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     Args:
         learning_rate: a number, a Keras LearningRateSchedule or a callable.
-        weight_decay: decoupled decay: Keras takes `learning_rate * weight_decay * w` off each
-            weight w before the rule's step. None: no decay; use 0.0 to set it later.
+        weight_decay: decoupled decay: `learning_rate * weight_decay * w` is taken off each weight
+            w before the rule's step. None: no decay; use 0.0 to set it later.
         l2: coupled L2 penalty: `l2 * w` is added to the gradient (after clipping) before the rule
-            sees it. `exclude_from_weight_decay` holds for both.
-        **arguments: the rule's hyperparameters (numbers) and static options, and Keras's own
-            `clipnorm`, `use_ema`, `gradient_accumulation_steps` and so on.
+            sees it. What follows, and `exclude_from_weight_decay`, holds for both.
+        no_decay: names of variables that neither shrinks, regular expressions that match a whole
+            name. The default is what Keras calls biases and the weights of normalization:
+            "bias", "gamma", "beta", "scale". `()`: decay everything, as Keras does.
+        no_decay_below: variables of fewer dimensions than this are not shrunk either. 2 leaves
+            matrices and convolutions only.
+        learning_rate_multipliers: a dict of regular expressions to numbers: the learning rate of
+            a variable whose path contains the first that matches is multiplied by its number.
+        **arguments: the rule's hyperparameters (numbers, or a LearningRateSchedule of the step)
+            and static options, and Keras's own `clipnorm`, `clipvalue`, `global_clipnorm`,
+            `use_ema`, `gradient_accumulation_steps` and so on.
 
     Raises:
         UserError: an argument has no meaning for this rule, or its value can't be right.
@@ -58,7 +68,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     def __init_subclass__(cls, **arguments):
         super().__init_subclass__(**arguments)
-        cls.__signature__ = _signature(cls.rule)
+        cls.__signature__ = signature(cls.rule)
 
     def __init__(self, learning_rate=None, **arguments):
         rule = type(self).rule
@@ -68,18 +78,25 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             if field.name in arguments
         }
         rule = dataclasses.replace(rule, **static)
+        options = VariableOptions.taken_from(arguments)
         values = {"weight_decay": None, "l2": None} | dict(rule.defaults)
         values.update({name: arguments.pop(name) for name in set(values) & set(arguments)})
         values.pop("learning_rate")
         for name in arguments:
             if name not in KERAS_ARGUMENTS:
-                known = [*rule.defaults, "l2", *static, *KERAS_ARGUMENTS]
+                options = [field.name for field in dataclasses.fields(VariableOptions)]
+                known = [*rule.defaults, "l2", *static, *options, *KERAS_ARGUMENTS]
                 raise unknown(f"argument of {type(self).__name__}:", name, known)
         for name, value in values.items():
             if value is None and name in ("weight_decay", "l2"):
                 continue
+            if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+                continue
+            if isinstance(value, dict):  # a schedule, as `get_config` wrote it
+                values[name] = keras.optimizers.schedules.deserialize(value)
+                continue
             if not isinstance(value, numbers.Real):
-                raise UserError(f"{name} must be a number; got {value!r}.")
+                raise UserError(f"{name} must be a number or a schedule; got {value!r}.")
             rule.check(name, value)
 
         if learning_rate is None:
@@ -92,12 +109,14 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         if isinstance(self._learning_rate, keras.Variable):
             self._untrack_variable(self._learning_rate)
             self._learning_rate = self._add_scalar("learning_rate", learning_rate)
-        self.rule = rule
+        self.rule, self.variable_options = rule, options
         # Their order matters: a saved optimizer lists its variables by number.
         self.hyperparameter_names = tuple(n for n in values if values[n] is not None)
         self.l2 = None
         for name in self.hyperparameter_names:
-            super().__setattr__(name, self._add_scalar(name, values[name]))
+            scheduled = not isinstance(values[name], numbers.Real)
+            value = values[name] if scheduled else self._add_scalar(name, values[name])
+            super().__setattr__(name, value)
 
     def _add_scalar(self, name, value):
         # In float64 where the backend has it: a float64 model then follows the rule to 1e-15.
@@ -119,6 +138,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
             elif value is None:
                 raise UserError(f"{name} can't become None once it is a number. Set it to 0.0.")
             current.assign(value)
+        elif name in self.__dict__.get("hyperparameter_names", ()) and current is not None:
+            raise UserError(f"{name} follows a schedule, so it can't be set. Make it a number.")
         elif name in ("weight_decay", "l2") and value is not None and "rule" in self.__dict__:
             raise UserError(
                 f"{name} was None when this optimizer was made, so it can't be set now. "
@@ -129,17 +150,32 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     @property
     def hyperparameters(self) -> dict[str, keras.Variable]:
-        """The variables of the hyperparameters but for the learning rate, by name."""
-        return {name: getattr(self, name) for name in self.hyperparameter_names}
+        """The variables of the hyperparameters but for the learning rate, by name.
+
+        Those that follow a schedule are not among them.
+        """
+        named = {name: getattr(self, name) for name in self.hyperparameter_names}
+        return {name: v for name, v in named.items() if isinstance(v, keras.Variable)}
 
     def build(self, variables):
         """Makes each variable's slots, starting as the rule says."""
         if self.built:
             return
         super().build(variables)
-        self._slots = [self._add_slots(variable) for variable in variables]
+        paths = [getattr(variable, "path", variable.name) for variable in variables]
+        shapes = [tuple(variable.shape) for variable in variables]
+        pairs = list(zip(paths, shapes, strict=True))
+        self._rules = [self.rule.rule_for(path, shape) for path, shape in pairs]
+        self._shrunk = [self.variable_options.shrinks(path, shape) for path, shape in pairs]
+        self._multipliers = [self.variable_options.multiplier(path) for path in paths]
+        self._slots = [
+            self._add_slots(variable, rule)
+            for variable, rule in zip(variables, self._rules, strict=True)
+        ]
+        start = self.rule.init_shared()
+        self._shared_values = {name: self._add_scalar(name, x) for name, x in start.items()}
 
-    def _add_slots(self, variable):
+    def _add_slots(self, variable, rule):
         if self._overwrite_variable_with_gradient(variable):
             return {}
         dtype = self._compute_dtype(variable)
@@ -148,7 +184,8 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         def starting_at(name):
             # The variable is read only when the slot is made: while a train step is traced, or in a
             # StatelessScope, it may not have its value yet.
-            return lambda shape, dtype: self.rule.init_slots(_tensor(variable, dtype))[name]
+            # A copy: JAX gives the buffers of both away.
+            return lambda shape, dtype: ops.copy(rule.init_slots(dense(variable, dtype))[name])
 
         return {
             name: self.add_variable(
@@ -158,28 +195,77 @@ class RuleOptimizer(keras.optimizers.Optimizer):
                 layout=getattr(variable, "_layout", None) if slot.shape == variable.shape else None,
                 name=f"{path}_{name}",
             )
-            for name, slot in self.rule.init_slots(ops.zeros(variable.shape, dtype)).items()
+            for name, slot in rule.init_slots(ops.zeros(variable.shape, dtype)).items()
         }
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: `update_step` does it, in the update's dtype and with the multipliers."""
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # What all variables share is computed once, and handed on in the learning rate's place.
         dtypes = {self._compute_dtype(variable) for variable in trainable_variables}
         values = {dtype: self._step_values(learning_rate, dtype) for dtype in dtypes}
+        if self.rule.shared is not None:
+            results = self._run_shared(grads, trainable_variables, learning_rate)
+            for dtype in dtypes:
+                values[dtype][0].update({k: ops.cast(v, dtype) for k, v in results.items()})
         super()._backend_update_step(grads, trainable_variables, values)
 
+    def _run_shared(self, grads, variables, learning_rate):
+        strategy = getattr(self, "_distribution_strategy", None)
+        if strategy is not None and strategy.num_replicas_in_sync > 1:
+            raise UserError(
+                f"{type(self).__name__} needs the gradients of all variables at once, which "
+                "tf.distribute does not give while it trains on several replicas. "
+                "Use one replica, or another optimizer."
+            )
+        dtype = max((self._compute_dtype(v) for v in variables), key=lambda d: int(d[5:]))
+        hyperparameters, step = self._step_values(learning_rate, dtype)
+        indices = [self._get_variable_index(variable) for variable in variables]
+        params = [dense(variable, dtype) for variable in variables]
+        grads = [
+            self._penalized(dense(grad, dtype), param, index, variable, hyperparameters)
+            for grad, param, index, variable in zip(grads, params, indices, variables, strict=True)
+        ]
+        slots = [{k: dense(v, dtype) for k, v in self._slots[i].items()} for i in indices]
+        values = {name: dense(value, dtype) for name, value in self._shared_values.items()}
+        results, values = self.rule.shared(params, grads, slots, values, hyperparameters, step)
+        for name, variable in self._shared_values.items():
+            variable.assign(ops.cast(values[name], variable.dtype))
+        return results
+
+    def _penalized(self, gradient, param, index, variable, hyperparameters):
+        if self.l2 is None or not self._decays(variable, index):
+            return gradient
+        return gradient + hyperparameters["l2"] * param
+
+    def _decays(self, variable, index):
+        return self._shrunk[index] and self._use_weight_decay(variable)
+
     def update_step(self, gradient, variable, learning_rate):
-        """One variable's step, by the rule."""
+        """One variable's step, by its rule."""
         dtype = self._compute_dtype(variable)
         if isinstance(learning_rate, dict):
             hyperparameters, step = learning_rate[dtype]
         else:
             hyperparameters, step = self._step_values(learning_rate, dtype)
-        slots = self._slots[self._get_variable_index(variable)]
-        param, gradient = _tensor(variable, dtype), _tensor(gradient, dtype)
-        if self.l2 is not None and self._use_weight_decay(variable):
-            gradient = gradient + hyperparameters["l2"] * param
-        values = {name: _tensor(slot, dtype) for name, slot in slots.items()}
-        param, values = self.rule.update(param, gradient, values, hyperparameters, step)
+        index = self._get_variable_index(variable)
+        rule, slots = self._rules[index], self._slots[index]
+        if self.variable_options.learning_rate_multipliers:
+            rate = hyperparameters["learning_rate"] * self._multipliers[index]
+            hyperparameters = hyperparameters | {"learning_rate": rate}
+        param, gradient = dense(variable, dtype), dense(gradient, dtype)
+        gradient = self._penalized(gradient, param, index, variable, hyperparameters)
+        decays = self.weight_decay is not None and self._decays(variable, index)
+        if rule.own_decay:
+            if not decays:
+                hyperparameters = hyperparameters | {"weight_decay": ops.zeros((), dtype)}
+        elif decays:
+            # x ← x − α λ x
+            shrink = hyperparameters["learning_rate"] * hyperparameters["weight_decay"]
+            param = param - shrink * param
+        values = {name: dense(slot, dtype) for name, slot in slots.items()}
+        param, values = rule.update(param, gradient, values, hyperparameters, step)
         self.assign(variable, ops.cast(param, variable.dtype))
         for name, slot in slots.items():
             self.assign(slot, values[name])
@@ -189,10 +275,12 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         if self.rule.eval_param is None or not self.built:
             return ops.convert_to_tensor(variable)
         dtype = self._compute_dtype(variable)
-        slots = self._slots[self._get_variable_index(variable)]
-        param = self.rule.eval_param(
-            _tensor(variable, dtype),
-            {name: _tensor(slot, dtype) for name, slot in slots.items()},
+        index = self._get_variable_index(variable)
+        if self._rules[index].eval_param is None:
+            return ops.convert_to_tensor(variable)
+        param = self._rules[index].eval_param(
+            dense(variable, dtype),
+            {name: dense(slot, dtype) for name, slot in self._slots[index].items()},
             self._step_values(self.learning_rate, dtype)[0],
         )
         return ops.cast(param, variable.dtype)
@@ -206,45 +294,22 @@ class RuleOptimizer(keras.optimizers.Optimizer):
 
     def _step_values(self, learning_rate, dtype):
         """The hyperparameters, and the number of this step from 1, as scalars of dtype."""
-        variables = {"learning_rate": learning_rate} | self.hyperparameters
-        hyperparameters = {name: _tensor(variable, dtype) for name, variable in variables.items()}
+        named = {name: getattr(self, name) for name in self.hyperparameter_names}
+        hyperparameters = {
+            name: dense(value(self.iterations) if callable(value) else value, dtype)
+            for name, value in {"learning_rate": learning_rate, **named}.items()
+        }
         return hyperparameters, ops.cast(self.iterations + 1, dtype)
 
     def get_config(self):
         """Plain numbers and booleans, from which `from_config` makes an equal optimizer."""
         config = super().get_config() | {"weight_decay": None, "l2": None}
         if isinstance(self._learning_rate, keras.Variable):
-            config["learning_rate"] = _plain(self._learning_rate)
-        config |= {name: _plain(variable) for name, variable in self.hyperparameters.items()}
-        return config | dataclasses.asdict(self.rule)
-
-
-def _tensor(x, dtype):
-    """The value of x as a dense tensor. A sparse gradient (of an Embedding) becomes dense."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        x = tf.convert_to_tensor(x)
-    return ops.cast(x, dtype)
-
-
-def _plain(variable):
-    """A scalar variable as the shortest Python float that means the same: 0.8, not 0.80000001."""
-    return float(str(keras.ops.convert_to_numpy(variable)))
-
-
-def _signature(rule):
-    """What `help` shows of an optimizer's constructor."""
-    static = {field.name: field.default for field in dataclasses.fields(rule)}
-    named = {"weight_decay": None, "l2": None} | dict(rule.defaults) | static
-    rate = inspect.Parameter(
-        "learning_rate",
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=named.pop("learning_rate"),
-    )
-    keywords = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for name, default in named.items()
-    ]
-    rest = inspect.Parameter("keras_arguments", inspect.Parameter.VAR_KEYWORD)
-    return inspect.Signature([rate, *keywords, rest])
+            config["learning_rate"] = plain(self._learning_rate)
+        for name in self.hyperparameter_names:
+            value = getattr(self, name)
+            scheduled = not isinstance(value, keras.Variable)
+            config[name] = (
+                keras.optimizers.schedules.serialize(value) if scheduled else plain(value)
+            )
+        return config | self.variable_options.config() | dataclasses.asdict(self.rule)
