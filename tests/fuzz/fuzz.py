@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import random
 import shutil
 import sys
@@ -206,22 +207,26 @@ class Silent(Exception):
     """Input was refused without a word, or with more than a line."""
 
 
+class Started(Exception):
+    """Input was taken: the work would begin."""
+
+
 def run(words: list[str]) -> None:
     """The command line with these words, without training."""
-    from tuner_app import experiment
-    from tuner_app.cli import main, session
-
-    def only_check(config, finished=None, **options):
-        experiment.check(config, resume=finished is not None)
-        return 0
+    from tuner_app import environment
+    from tuner_app.cli import main
 
     said = io.StringIO()
     with (
-        mock.patch.multiple(session, _run=only_check, explain_plan=only_check),
+        mock.patch.object(environment, "import_quietly", side_effect=Started),
+        mock.patch.dict(os.environ),
         contextlib.redirect_stderr(said),
         contextlib.redirect_stdout(io.StringIO()),
     ):
-        status = main.main(words)
+        try:
+            status = main.main(words)
+        except Started:
+            return
     if status not in (0, 1, 2) or (status == 2 and said.getvalue().count("\n") != 1):
         raise Silent(f"status {status}, said {said.getvalue()!r}")
 
