@@ -1,5 +1,7 @@
 """Workers and the service of a search, in one process: who gets which trial, with what result."""
 
+import errno
+import pickle
 from pathlib import Path
 
 import keras
@@ -7,9 +9,10 @@ import numpy as np
 import pytest
 
 from tuner_app import oracles, results
-from tuner_app.cluster.service import SearchService
+from tuner_app.cluster.service import Ended, SearchService
 from tuner_app.cluster.worker_tuner import WorkerTuner
 from tuner_app.store import SearchReader
+from tuner_app.store.disk_fault import DiskFault
 from tuner_app.tuners import PopulationTuner
 
 x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
@@ -104,6 +107,30 @@ def test_the_trials_of_a_worker_that_dies_go_on_elsewhere(service, undisturbed, 
     assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
 
 
+def test_a_disk_that_is_full_for_a_worker_is_no_trials_fault(
+    service, undisturbed, tmp_path, monkeypatch
+):
+    first, original = worker(service, "a", tmp_path), WorkerTuner.build_for_stack
+
+    def build_for_stack(tuner, trial, execution):
+        if trial.trial_id[-1] == "2":
+            raise OSError(errno.ENOSPC, "No space left on device", "/elsewhere")
+        return original(tuner, trial, execution)
+
+    monkeypatch.setattr(WorkerTuner, "build_for_stack", build_for_stack)
+    with pytest.raises(DiskFault, match="No space left on device") as caught:
+        first.search(**FIT)
+    # From here it goes to the driver.
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    monkeypatch.undo()
+    assert service._lent == service._heard == {}
+    rows = service.tuner.store.trials()
+    assert len(rows) > 2 and {(row.failures, row.blame) for row in rows} == {(0, 0)}
+    worker(service, "b", tmp_path).search(**FIT)
+    service.finish("done")
+    assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
+
+
 def test_nobody_is_sent_away_while_another_may_lose_its_trials(service):
     for name in "ab":
         service.join(name)
@@ -135,23 +162,21 @@ def test_what_a_lost_worker_says_later_is_not_taken(service, undisturbed, tmp_pa
 
 
 def test_a_trial_that_kills_its_workers_fails_and_the_others_do_not(service, tmp_path):
-    deaths = 0
-    while service.tuner._exhausted is False and deaths < 20:
-        tuner = worker(service, f"w{deaths}", tmp_path)
-
-        def report(reports, tuner=tuner, original=tuner._report_epochs):
-            if "1" in {trial_id[-1:] for trial_id in tuner._open}:
-                raise Died
-            original(reports)
-
-        tuner._report_epochs = report
-        try:
-            tuner.search(**FIT)
-            break
-        except Died:
-            service.lost(tuner.worker)
+    deaths, opened = 0, ["of the first worker"]
+    while opened and deaths < 20:
+        name = f"w{deaths}"
+        service.join(name)
+        answers = [service.open(name, slot) for slot in range(TRIALS)]
+        opened = [answer.row.trial_id for answer in answers if answer.row]
+        if "1" in {trial_id[-1:] for trial_id in opened}:
+            service.lost(name)
             deaths += 1
+        else:
+            for trial_id in opened:
+                service.end(name, trial_id, Ended("COMPLETED", {"val_loss": 1.0}))
     assert 3 <= deaths < 20
+    service.leave(name)
+    assert service.over
     service.finish("done")
     found = {t.trial_id[-1:]: t for t in results.read(tmp_path / "p").trials}
     assert len(found) == TRIALS

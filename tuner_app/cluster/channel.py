@@ -10,6 +10,7 @@ import grpc
 from tuner_app.cluster.service import Ended, Opened, SearchService
 from tuner_app.errors import UserError
 from tuner_app.store import TrialRow
+from tuner_app.store.disk_fault import DiskFault
 from tuner_app.store.json_text import from_text, to_text
 
 CALLS = ("join", "renew", "open", "report", "end", "put_back", "forgive", "leave")
@@ -31,6 +32,9 @@ def serve(service: SearchService, address: str, executor: futures.ThreadPoolExec
                 raise UserError(f"{name!r} is no call that a worker makes.")
             value = getattr(service, name)(*_arguments(name, arguments))
             return _encoded({"value": value})
+        except DiskFault as fault:
+            service.fault = fault  # the chief ends with it
+            return _encoded({"error": str(fault)})
         except Exception as error:
             return _encoded({"error": f"{type(error).__name__}: {error}"})
 

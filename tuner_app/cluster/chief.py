@@ -31,7 +31,7 @@ def search(tuner, fit_args: tuple, fit_kwargs: dict) -> None:
 def oversee(tuner, address: str, epochs: int | None, lease: float = LEASE) -> None:
     """Lets workers train the tuner's trials, until all have ended and the workers have left.
 
-    Raises SearchFailed as `search` does.
+    Raises SearchFailed and UserError as `search` does.
     """
     tuner.close()  # the database is opened in the thread that answers
     with futures.ThreadPoolExecutor(max_workers=1) as thread:
@@ -45,6 +45,8 @@ def oversee(tuner, address: str, epochs: int | None, lease: float = LEASE) -> No
             there(service.begin, epochs)
             server = serve(service, address, thread)
             while not there(lambda: service.over):
+                if service.fault:
+                    raise service.fault
                 time.sleep(LOOK)
             outcome = "done"
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The owner of a search: opens trials for workers, and writes what they report."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 from tuner_app.oracles import SearchFailed
 from tuner_app.store import TrialRow
+from tuner_app.store.disk_fault import DiskFault
 from tuner_app.tuners import what_was_asked
 from tuner_app.tuners.failed_run import ReportedError
 from tuner_app.tuners.lane_budget import most_open_after_deaths
@@ -66,11 +68,16 @@ class SearchService:
         tuner: A `PopulationTuner` of the search; it trains nothing itself.
         workers: How many workers share the trials that are left.
         lease: Seconds without a word after which a worker is taken for dead.
+
+    Attributes:
+        failure: Why the search was given up; "" while it was not.
+        fault: What a call met that ends the search, where the owner has to be told of it.
     """
 
     def __init__(self, tuner, workers: int = 1, lease: float = LEASE):
         self.tuner, self.workers, self.lease = tuner, workers, lease
         self.failure = ""
+        self.fault: DiskFault | None = None
         self._stopped = False  # whether the oracle has said that there are no more trials
         self._heard: dict[str, float] = {}  # worker → when
         self._lent: dict[str, str] = {}  # open trial → worker
@@ -108,7 +115,7 @@ class SearchService:
         }
 
     def leave(self, worker: str) -> None:
-        """The worker was told that there are no more trials, and goes."""
+        """The worker was told that there are no more trials, or has to stop, and goes."""
         self.lost(worker, died=False)
 
     def renew(self, worker: str) -> None:
@@ -238,7 +245,8 @@ class SearchService:
     def finish(self, outcome: str) -> str:
         """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""
         self._lent.clear()
-        self.tuner._put_back()
+        with contextlib.suppress(DiskFault):  # then a resume finds them open
+            self.tuner._put_back()
         seconds = time.monotonic() - self._began
         self.tuner._tell("search_ended", search_summary(self.oracle, outcome, seconds))
         if outcome == "done":

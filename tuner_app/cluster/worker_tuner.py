@@ -13,6 +13,7 @@ from tuner_app.cluster.service import WORKERS, Ended, Opened, SearchService
 from tuner_app.oracles import StoredOracle
 from tuner_app.oracles.trial_from_row import as_trial
 from tuner_app.store import TrialRow
+from tuner_app.store.disk_fault import DiskFault, disk_fault
 from tuner_app.tuners import failed_run, stack_checkpoint
 from tuner_app.tuners.population import PopulationTuner
 from tuner_app.tuners.trial_cost import TrialCost
@@ -43,17 +44,37 @@ class Working:
         )
 
     def search(self, *fit_args, **fit_kwargs) -> None:
-        """Trains trials until the service has no more; arguments as in `PopulationTuner`."""
+        """Trains trials until the service has no more; arguments as in `PopulationTuner`.
+
+        After Ctrl-C, and where the project directory can't be written any more (`DiskFault`), its
+        trials go back to the service at once, and none is blamed.
+        """
         self._attach()
         self._exhausted = False
-        Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
-        with _every(HEARTBEAT, lambda: self.service.renew(self.worker)):
-            self.on_search_begin()
-            self._run_trials(*fit_args, **fit_kwargs)
-            self.on_search_end()
+        try:
+            Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+            with _every(HEARTBEAT, lambda: self.service.renew(self.worker)):
+                self.on_search_begin()
+                self._run_trials(*fit_args, **fit_kwargs)
+                self.on_search_end()
+        except KeyboardInterrupt:
+            self._go()
+            raise
+        except Exception as error:
+            fault = disk_fault(error, self.project_dir)
+            if fault is None:
+                raise
+            self._go()
+            if fault is error:
+                raise
+            raise fault from error
         with contextlib.suppress(OSError):
             Path(self.checkpoint_dir).rmdir()
         self.service.leave(self.worker)
+
+    def _go(self) -> None:
+        with contextlib.suppress(Exception):  # it may be the service that is gone
+            self.service.leave(self.worker)
 
     def save(self) -> None:
         """The service saves the search."""
@@ -85,10 +106,14 @@ class Working:
         best_epoch: int | None = None,
         mode: str = "fit",
     ) -> None:
+        if fault := disk_fault(error, self.project_dir):
+            raise fault from error  # the trial is not to blame
         trial_id = trial.trial_id
         if error is None:
             try:
                 self._take_results(trial, results, best_epoch)
+            except DiskFault:
+                raise
             except Exception as found:
                 error = found
         seconds = self._open.pop(trial_id).seconds

@@ -21,6 +21,10 @@ class DiskFault(UserError):
             f"Can't write to {directory} ({words}). What has finished is kept: see to the disk, "
             f"then go on with: tuner-app resume {shlex.quote(str(directory))}"
         )
+        self._given = str(directory), words
+
+    def __reduce__(self):  # it may be raised in one process and told in another
+        return type(self), self._given
 
 
 def disk_fault(error: BaseException | None, directory: str | Path) -> DiskFault | None:
