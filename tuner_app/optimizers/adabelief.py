@@ -1,4 +1,9 @@
-"""AdaBelief: Adam that divides by how far gradients stray from their mean."""
+"""AdaBelief: Adam that divides by how far gradients stray from their mean.
+
+For what Adam is for, images and GANs above all: where a gradient is as its running mean foretold,
+the step is long. Keeps 2 numbers a parameter; about 15 operations a parameter and step. Tune the
+learning rate, then epsilon, which matters more than in Adam (1e-16 to 1e-8), then beta_2.
+"""
 
 import dataclasses
 

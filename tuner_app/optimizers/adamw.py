@@ -1,4 +1,9 @@
-"""AdamW: Adam with decoupled weight decay, which the running means never see."""
+"""AdamW: Adam with decoupled weight decay, which the running means never see.
+
+For transformers and for whatever is trained with decay: decay is as strong on a weight with large
+gradients as on others, unlike an L2 penalty under Adam. Keeps 2 numbers a parameter; about 16
+operations a parameter and step. Tune the learning rate and the decay, then beta_1 and beta_2.
+"""
 
 import dataclasses
 

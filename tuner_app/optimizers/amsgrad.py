@@ -1,4 +1,9 @@
-"""AMSGrad: Adam whose divisor never shrinks."""
+"""AMSGrad: Adam whose divisor never shrinks.
+
+For where Adam does not settle, because it forgets rare, large gradients; seldom better in practice.
+Keeps 3 numbers a parameter; about 15 operations a parameter and step. Tune as Adam: the learning
+rate, then beta_2.
+"""
 
 import dataclasses
 

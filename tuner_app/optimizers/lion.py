@@ -1,4 +1,10 @@
-"""Lion: every weight moves by the learning rate, in the direction of a blended sign."""
+"""Lion: every weight moves by the learning rate, in the direction of a blended sign.
+
+For large models in large batches, where memory is scarce: half of Adam's state, and every weight
+moves equally far. Keeps 1 number a parameter; about 9 operations a parameter and step. Tune the
+learning rate, a third to a tenth of AdamW's, with a decay (`weight_decay`) three to ten times
+larger, then beta_1 and beta_2.
+"""
 
 import dataclasses
 

@@ -1,4 +1,9 @@
-"""Momentum (heavy ball): the step follows a decaying sum of gradients."""
+"""Momentum (heavy ball): the step follows a decaying sum of gradients.
+
+For convolutional nets with a schedule, and for smooth problems with valleys: 1/(1 − rho) times
+faster along them than gradient descent. Keeps 1 number a parameter; 4 operations a parameter and
+step. Tune the learning rate together with rho: with rho of 0.9 a tenth of gradient descent's.
+"""
 
 import dataclasses
 

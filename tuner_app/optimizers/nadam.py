@@ -1,4 +1,8 @@
-"""Nadam: Adam with Nesterov's look-ahead in its first mean."""
+"""Nadam: Adam with Nesterov's look-ahead in its first mean.
+
+For what Adam is for, a little faster at the start. Keeps 2 numbers a parameter; about 16 operations
+a parameter and step. Tune as Adam: the learning rate, then beta_1 and beta_2.
+"""
 
 import dataclasses
 

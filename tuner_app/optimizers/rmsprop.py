@@ -1,4 +1,9 @@
-"""RMSProp: each weight's step is divided by a running root mean square of its gradient."""
+"""RMSProp: each weight's step is divided by a running root mean square of its gradient.
+
+For recurrent nets and reinforcement learning, where gradients differ in scale and drift. Keeps 1
+number a parameter; about 9 operations a parameter and step. Tune the learning rate, then rho, then
+epsilon.
+"""
 
 import dataclasses
 

@@ -1,4 +1,9 @@
-"""Gradient descent: a step of fixed length against the gradient."""
+"""Gradient descent: a step of fixed length against the gradient.
+
+For convex problems, very large models, and as the baseline of all others; on images with a good
+schedule it often generalizes best. Keeps 0 numbers a parameter; 2 operations a parameter and step.
+Tune the learning rate: the largest at which the loss does not diverge, falling towards the end.
+"""
 
 import dataclasses
 
