@@ -1,95 +1,139 @@
 """Tree-structured Parzen estimators: proposes what good trials have and bad ones have not."""
 
 import math
+from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers._tpe.sampler import default_gamma
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-NAME = "tpe"
+from tuner_app.oracles.parzen import Parzen
 
-_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+NAME = "tpe"
 
 
 class TPESampler(optuna.samplers.TPESampler):
     """Optuna's TPE (Bergstra et al., 2011; Watanabe, 2023): the same proposals in less time.
 
-    Optuna goes through every trial, in Python, for each proposal. Here each finished trial is read
-    once and kept in columns. Open trials count as bad ones (a constant liar), so that many may be
-    open without proposals of the same point.
+    Optuna goes through every trial, in Python, several times for each proposal. Here each finished
+    trial is read once and kept in columns, and the kernels are `Parzen`'s. Open trials count as bad
+    ones (a constant liar), so that many may be open without proposals of the same point.
+
+    Several objectives are Optuna's own to model.
     """
 
     def __init__(self, **options):
         super().__init__(**options)
-        self._finished = _Finished()
+        self._trials = _Trials()
+
+    def infer_relative_search_space(self, study, trial):
+        """The dimensions that all finished trials have, as in Optuna."""
+        if len(study.directions) > 1 or self._group or not self._is_multivariate(study):
+            return super().infer_relative_search_space(study, trial)
+        self._trials.look(study)
+        common = self._trials.common or {}
+        return {name: common[name] for name in sorted(common) if not common[name].single()}
+
+    def _sample_relative(self, study, trial, search_space):
+        if len(study.directions) > 1:
+            return super()._sample_relative(study, trial, search_space)
+        self._trials.look(study)
+        if not search_space or self._trials.finished < self._n_startup_trials:
+            return {}
+        return self._sample(study, trial, search_space)
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        """A dimension that some finished trials lack, alone."""
+        if len(study.directions) > 1:
+            return super().sample_independent(study, trial, param_name, param_distribution)
+        if self._trials.finished < self._n_startup_trials:
+            return self._random_sampler.sample_independent(
+                study, trial, param_name, param_distribution
+            )
+        return self._sample(study, trial, {param_name: param_distribution})[param_name]
 
     def _sample(self, study, trial, search_space):
         if len(study.directions) > 1:
             return super()._sample(study, trial, search_space)
-        found = study._get_trials(deepcopy=False, states=_STATES, use_cache=False)
-        finished, running = [], []
-        for other in found:
-            (running if other.state == TrialState.RUNNING else finished).append(other)
-        rows = self._finished.rows(finished)
+        known, names = self._trials, list(search_space)
+        known.look(study)
         sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
-        good, bad = self._finished.split(rows, sign, (self._gamma or default_gamma)(len(rows)))
-
-        names = list(search_space)
-        numbers, bad = self._finished.values(bad, names)
-        good = self._finished.values(good, names)[1]
+        good, bad = known.split(sign, (self._gamma or default_gamma)(known.finished))
+        good = known.values(good, names)[1]
+        numbers, bad = known.values(bad, names)
         if self._constant_liar:
-            open_numbers, values = self._of_running(running, trial, study, search_space)
-            order = np.argsort([*numbers, *open_numbers], kind="stable")  # the newest weigh most
-            bad = np.concatenate([bad, values])[order]
-        estimators = [
-            self._parzen_estimator_cls(
-                dict(zip(names, observed.T, strict=True)),
-                search_space,
-                self._parzen_estimator_parameters,
-            )
-            for observed in (good, bad)
-        ]
-        candidates = estimators[0].sample(self._rng.rng, self._n_ei_candidates)
-        gains = self._compute_acquisition_func(candidates, *estimators)
-        best = self._compare(candidates, gains)
-        return {name: search_space[name].to_external_repr(best[name]) for name in names}
+            open_numbers, values = self._of_running(trial, study, search_space)
+            if open_numbers:
+                order = np.argsort(
+                    [*numbers, *open_numbers], kind="stable"
+                )  # the newest count most
+                bad = np.concatenate([bad, values])[order]
+        parameters = self._parzen_estimator_parameters
+        better, worse = (Parzen(observed, search_space, parameters) for observed in (good, bad))
+        candidates = better.sample(self._rng.rng, self._n_ei_candidates)
+        gains = better.log_density(candidates) - worse.log_density(candidates)
+        best = candidates[np.argmax(gains)].tolist()
+        return {
+            name: search_space[name].to_external_repr(value)
+            for name, value in zip(names, best, strict=True)
+        }
 
-    def _of_running(self, running, trial, study, search_space) -> tuple[list[int], np.ndarray]:
+    def _of_running(
+        self, trial: FrozenTrial, study: optuna.Study, search_space: dict[str, BaseDistribution]
+    ) -> tuple[list[int], np.ndarray]:
+        """The numbers of the other open trials, and their values as far as they have them all."""
         numbers, observed = [], []
-        for other in running:
-            values = self._get_params(other, study) if other.number != trial.number else {}
+        for other in self._trials.open:
+            values: dict[str, Any] = (
+                self._get_params(other, study) if other.number != trial.number else {}
+            )
             if search_space.keys() <= values.keys():
                 numbers.append(other.number)
                 observed.append([d.to_internal_repr(values[n]) for n, d in search_space.items()])
         return numbers, np.asarray(observed, dtype=float).reshape(-1, len(search_space))
 
 
-class _Finished:
-    """What is known of finished trials, which never changes: each is read once."""
+class _Trials:
+    """What is known of a study's trials. A finished one never changes, and is read once.
+
+    Attributes:
+        common: The dimensions that all finished trials have; None before the first.
+        open: The running trials, in the order of their numbers.
+    """
 
     def __init__(self):
-        self._rows: dict[int, int] = {}  # by the trial's number
+        self.common: dict[str, BaseDistribution] | None = None
+        self.open: list[FrozenTrial] = []
+        self._seen = 0  # trials
         self._ranks = _Rows(4)  # number; pruned, minus its epochs, value
         self._inner: list[dict[str, float]] = []
         self._values: dict[tuple[str, ...], _Rows] = {}  # by names; NaN in rows that lack one
 
-    def rows(self, trials: list[FrozenTrial]) -> np.ndarray:
-        """The rows of `trials`, which are in the order of their numbers."""
-        rows = [self._rows.get(trial._number) for trial in trials]
-        if None in rows:
-            for trial in trials:
-                if trial.number not in self._rows:
-                    self._add(trial)
-            rows = [self._rows[trial.number] for trial in trials]
-        return np.asarray(rows, dtype=int)
+    @property
+    def finished(self) -> int:
+        return self._ranks.length
 
-    def split(self, rows: np.ndarray, sign: int, below: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best `below` rows and the others, each in the order of the trials' numbers.
+    def look(self, study: optuna.Study) -> None:
+        """Takes notice of what changed since the last time."""
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        waiting = [trial.number for trial in self.open]
+        self.open = []
+        for number in [*waiting, *range(self._seen, len(trials))]:
+            if trials[number].state in (TrialState.COMPLETE, TrialState.PRUNED):
+                self._add(trials[number])
+            elif not trials[number].state.is_finished():
+                self.open.append(trials[number])
+        self._seen = len(trials)
+
+    def split(self, sign: int, below: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of the best `below` and of the others, each in the order of their numbers.
 
         Pruned trials are worse than completed ones, and the better the further they came.
         """
+        rows = np.argsort(self._ranks.whole[:, 0], kind="stable")
         _, pruned, minus_epochs, values = self._ranks.whole[rows].T
         values = np.where(np.isnan(values), math.inf, sign * values)
         order = np.lexsort((values, minus_epochs, pruned))
@@ -106,15 +150,15 @@ class _Finished:
         return self._ranks.whole[rows[whole], 0], values[whole]
 
     def _add(self, trial: FrozenTrial) -> None:
-        self._rows[trial.number] = self._ranks.length
         if trial.state == TrialState.COMPLETE:
             self._ranks.append([trial.number, 0, 0, trial.value])
         else:
             step, value = max(trial.intermediate_values.items(), default=(-1, 0.0))
             self._ranks.append([trial.number, 1, -step, value])
-        self._inner.append(
-            {n: d.to_internal_repr(trial.params[n]) for n, d in trial.distributions.items()}
-        )
+        found = trial.distributions
+        self._inner.append({n: d.to_internal_repr(trial.params[n]) for n, d in found.items()})
+        known = found if self.common is None else self.common
+        self.common = {n: d for n, d in known.items() if n in found and found[n] == d}
 
 
 class _Rows:
