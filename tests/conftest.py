@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_finish() -> None:
-    """Leaves the imported libraries out of garbage collections, which Keras asks for at every model.
+    """Leaves the imported libraries out of garbage collections; Keras asks for one at every model.
 
     With TensorFlow's and Keras's objects each takes about a third of a second.
     """
