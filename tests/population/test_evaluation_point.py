@@ -23,7 +23,13 @@ def test_each_lane_is_evaluated_at_its_own_rules_point():
     losses = {}
     for at_point in (True, False):
         population = Population(
-            (X, Y), (X, Y), batch_size=16, shuffle=False, lanes=3, at_point=at_point
+            (X, Y),
+            (X, Y),
+            batch_size=16,
+            shuffle=False,
+            lanes=3,
+            at_point=at_point,
+            jit_compile=False,
         )
         for key, (kind, rate) in enumerate(trials):
             model = build(kind, rate)
