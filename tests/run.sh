@@ -17,4 +17,4 @@ python=$environment/bin/python
 if [ $# -gt 0 ]; then
   exec "$python" -m pytest "$@"
 fi
-exec "$python" -m pytest -n 2 --dist loadfile --doctest-modules tests tuner_app search_spaces
+exec "$python" -m pytest -n 3 --dist loadfile --doctest-modules tests tuner_app search_spaces
