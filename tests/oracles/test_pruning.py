@@ -24,7 +24,7 @@ def oracle(pruner: str, name: str = "random", trials: int = 24, **options):
 
 def value(a: float, epoch: int) -> float:
     """A curve that falls towards `a`, some of them from above others."""
-    return a + (1.2 - a) * 0.5**epoch
+    return a + (1.2 - a) * 0.5 ** (epoch + 1)
 
 
 def train(made, store=None) -> tuple[float, int] | None:

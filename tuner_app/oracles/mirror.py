@@ -13,11 +13,12 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.samplers._lazy_random_state import LazyRandomState
+from optuna.study._tell import _tell_with_warning
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner_app.oracles.dimensions import SearchSpace
 from tuner_app.oracles.draws import CountedStream
-from tuner_app.oracles.quiet_optuna import quiet_optuna
+from tuner_app.oracles.quiet_optuna import quiet_optuna, without_experiments
 
 _LONGEST_NOTE = 200  # characters of a sampler's note on a trial that is worth keeping in the store
 
@@ -79,7 +80,7 @@ class Mirror:
             wanted = {d.label: inner for d, inner in space.active(dict(first))}
             self.study.enqueue_trial(wanted)
         self.study.sampler = sampler or self.sampler
-        with quiet_optuna():
+        with without_experiments():
             trial = self.study.ask()
             values = space.values(lambda d: d.external(trial._suggest(d.label, d.distribution)))
         self.study.sampler = self.sampler
@@ -123,12 +124,13 @@ class Mirror:
         """Whether the study's pruner would end the trial now."""
         trial = self._storage.get_trial(self._number(trial_id))
         study = optuna.pruners._filter_study(self.study, trial)
-        with quiet_optuna():
+        with without_experiments():
             return self.study.pruner.prune(study, trial)
 
     def tell(self, trial_id: str, status: str, values: list[float] | None = None) -> None:
         """A trial is over: COMPLETED with `values`, FAILED or PRUNED."""
-        self.study.tell(
+        _tell_with_warning(  # `Study.tell`, but that it copies the whole trial for its caller
+            self.study,
             self._numbers[trial_id],
             values if status == "COMPLETED" else None,
             STATES[status],

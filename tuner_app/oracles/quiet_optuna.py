@@ -13,8 +13,16 @@ def quiet_optuna() -> Iterator[None]:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with without_experiments():
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
+
+
+@contextlib.contextmanager
+def without_experiments() -> Iterator[None]:
+    """Inside it Optuna does not warn of what it calls experimental. To change its verbosity takes
+    half a millisecond, too much for each trial, for which it has nothing to tell anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

@@ -70,6 +70,8 @@ class StoredOracle(keras_tuner.Oracle):
     _verdicts: Mapping[str, str] = MappingProxyType({})
     max_failed_fraction: float = 0.8
     seed_given: bool = False
+    _unsaved: dict | None = None  # in a change: the trials to be written at its end
+    _state_changed: bool = False
 
     def __init__(
         self,
@@ -114,14 +116,20 @@ class StoredOracle(keras_tuner.Oracle):
     # What KerasTuner calls to persist itself.
 
     def save(self) -> None:
-        """Writes the state that is not in the trials."""
-        if self.store is not None:
+        """Writes the state that is not in the trials: at once, or at the end of a change."""
+        if self._unsaved is not None:
+            self._state_changed = True
+        elif self.store is not None:
             self.store.set_oracle_state(self._small_state())
 
     def save_trial(self, trial) -> None:
-        """Writes one trial."""
-        if self.store is not None:
-            self.store.save_trial(self._row(trial))
+        """Writes one trial: at once, or at the end of a change."""
+        if self._unsaved is not None:
+            self._unsaved[trial.trial_id] = trial
+        elif self.store is not None:
+            # Of what a trial reports before its end, the database is record enough.
+            reports = trial.status == trial_module.TrialStatus.RUNNING and trial.metrics.metrics
+            self.store.save_trial(self._row(trial), with_file=not reports)
 
     _save_trial = save_trial  # KerasTuner's name for it
 
@@ -326,14 +334,24 @@ class StoredOracle(keras_tuner.Oracle):
 
     @contextlib.contextmanager
     def _one_change(self) -> Iterator[None]:
-        """One thread at a time, one transaction, and KerasTuner's lock given back on errors."""
+        """One thread at a time, one transaction, each thing written once, and KerasTuner's lock
+        given back on errors."""
         with self._mutex, warnings.catch_warnings():
             # KerasTuner calls threading.currentThread, and takes the best of nothing but NaN.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras_tuner")
             warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
             try:
                 with self.store.transaction() if self.store else contextlib.nullcontext():
-                    yield
+                    self._unsaved, self._state_changed = {}, False
+                    try:
+                        yield
+                        changed = list(self._unsaved.values())
+                    finally:
+                        self._unsaved = None
+                    for trial in changed:
+                        self.save_trial(trial)
+                    if self._state_changed:
+                        self.save()
             except BaseException:
                 if oracle_module.THREADS[self] == threading.current_thread().name:
                     oracle_module.THREADS[self] = None
@@ -394,7 +412,11 @@ class StoredOracle(keras_tuner.Oracle):
         return {e + 1: m[name] for (x, e), m in history.items() if x == 0 and name in m}
 
     def _small_state(self) -> dict:
-        state = {k: v for k, v in self.get_state().items() if k not in _IN_THE_STORE}
+        tried, self._tried_so_far = self._tried_so_far, set()  # else all are copied, for nothing
+        try:
+            state = {k: v for k, v in self.get_state().items() if k not in _IN_THE_STORE}
+        finally:
+            self._tried_so_far = tried
         return state | {"space": self._space_number(self.hyperparameters)}
 
     def _state_from(self, rows: list[TrialRow]) -> dict:

@@ -66,10 +66,8 @@ class TPESampler(optuna.samplers.TPESampler):
         numbers, bad = known.values(bad, names)
         if self._constant_liar:
             open_numbers, values = self._of_running(trial, study, search_space)
-            if open_numbers:
-                order = np.argsort(
-                    [*numbers, *open_numbers], kind="stable"
-                )  # the newest count most
+            if open_numbers:  # the newest, open or not, weigh most
+                order = np.argsort([*numbers, *open_numbers], kind="stable")
                 bad = np.concatenate([bad, values])[order]
         parameters = self._parzen_estimator_parameters
         better, worse = (Parzen(observed, search_space, parameters) for observed in (good, bad))

@@ -39,6 +39,18 @@ def exportable(value: Any) -> Any:
     return _walk(value, lambda number: None)
 
 
+def exportable_text(value: Any) -> str:
+    """`exportable` as JSON text.
+
+    >>> exportable_text({"loss": float("nan"), "epochs": 3})
+    '{"loss": null, "epochs": 3}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, default=_plain_number)
+    except ValueError:
+        return json.dumps(exportable(value), allow_nan=False)
+
+
 def _walk(value: Any, replaced: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _walk(item, replaced) for key, item in value.items()}

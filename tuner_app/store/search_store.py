@@ -20,7 +20,7 @@ from typing import Any
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_files, trial_row, whole_file
 from tuner_app.store.disk_fault import DiskFault
-from tuner_app.store.json_text import from_text, to_text
+from tuner_app.store.json_text import exportable_text, from_text, to_text
 from tuner_app.store.lock import DirectoryLock
 from tuner_app.store.project_directory import refuse_foreign
 from tuner_app.store.reader import SearchReader
@@ -51,6 +51,7 @@ class SearchStore(SearchReader):
         self._depth = 0
         self._session: int | None = None
         self._spaces: dict[str, int] = {}
+        self._space_texts: dict[int, str] = {}  # as the trials' files have them
         self._oracle: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
         self._files: set[str] = set()  # trials whose files are to be written after the commit
@@ -105,6 +106,7 @@ class SearchStore(SearchReader):
         except BaseException:
             # What was remembered of the change was not kept.
             self._spaces.clear()
+            self._space_texts.clear()
             self._oracle.clear()
             self._attempts.clear()
             self._files.clear()
@@ -160,11 +162,16 @@ class SearchStore(SearchReader):
                 self._spaces[digest] = found.fetchone()[0]
         return self._spaces[digest]
 
-    def save_trial(self, row: TrialRow) -> None:
-        """Writes the part of a trial that the oracle decides, whether it is new or not."""
+    def save_trial(self, row: TrialRow, with_file: bool = True) -> None:
+        """Writes the part of a trial that the oracle decides, whether it is new or not.
+
+        Args:
+            with_file: Also writes the file beside the database (see `trial_files`).
+        """
         with self.transaction():
             self._execute(trial_row.UPSERT, *trial_row.as_parameters(row))
-            self._files.add(row.trial_id)
+            if with_file:
+                self._files.add(row.trial_id)
 
     def set_oracle_state(self, state: Mapping[str, Any]) -> None:
         """Writes those entries of the oracle's state that differ from the last time."""
@@ -301,12 +308,14 @@ class SearchStore(SearchReader):
                 found.append((self.directory / name, to_text(facts)))
                 continue
             row = self.trial(name)
+            if row.space not in self._space_texts:
+                self._space_texts[row.space] = exportable_text(self.space(row.space))
             text = trial_files.trial_text(
                 row,
-                self.space(row.space),
+                self._space_texts[row.space],
                 self.history(name),
                 len(self.attempts(name)),
-                self.oracle_state(),
+                dict(self._rows("SELECT * FROM oracle")),
             )
             found.append((self.directory / f"trial_{name}" / trial_files.TRIAL_FILE, text))
         self._files.clear()

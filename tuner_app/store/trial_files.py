@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner_app.store import trial_row, whole_file
-from tuner_app.store.json_text import exportable, to_text
+from tuner_app.store.json_text import exportable_text, to_text
 from tuner_app.store.schema import SEARCH_FILE
 from tuner_app.store.trial_row import TrialRow
 
@@ -21,22 +21,32 @@ _KEPT = "number digest ended failures note blame mode epochs seconds".split()
 
 
 def trial_text(
-    row: TrialRow, space: list[dict], history: dict, attempts: int, oracle_state: dict
+    row: TrialRow, space: str, history: dict, attempts: int, oracle_state: dict[str, str]
 ) -> str:
-    """The content of a trial's file. Its KerasTuner part has null for NaN; ours loses nothing."""
+    """The content of a trial's file. Its KerasTuner part has null for NaN; ours loses nothing.
+
+    Args:
+        space: As JSON that others read; it is long, and the same for most trials.
+        oracle_state: Name to JSON text.
+    """
     kept = {name: getattr(row, name) for name in _KEPT}
-    kept |= {"attempts": attempts, "oracle": oracle_state, "metrics": row.metrics}
+    kept |= {"attempts": attempts, "metrics": row.metrics}
     kept["history"] = [[*at, metrics] for at, metrics in history.items()]
+    oracle = ", ".join(f"{json.dumps(name)}: {text}" for name, text in oracle_state.items())
     keras_tuners = {
-        "trial_id": row.trial_id,
-        "hyperparameters": {"space": space, "values": row.hyperparameters},
         "metrics": row.metrics,
         "score": row.score,
         "best_step": row.best_epoch or 0,
         "status": "STOPPED" if row.status == "PRUNED" else row.status,  # KerasTuner's nearest word
         "message": row.message or None,
     }
-    return json.dumps(exportable(keras_tuners) | {"tuner_app": json.loads(to_text(kept))})
+    values = exportable_text(row.hyperparameters)
+    return (
+        f'{{"trial_id": {json.dumps(row.trial_id)}, '
+        f'"hyperparameters": {{"space": {space}, "values": {values}}}, '
+        f"{exportable_text(keras_tuners)[1:-1]}, "
+        f'"tuner_app": {{{to_text(kept)[1:-1]}, "oracle": {{{oracle}}}}}}}'
+    )
 
 
 def adopt(connection: sqlite3.Connection, directory: Path) -> list[str]:
