@@ -1,5 +1,6 @@
 """Each entry of the seam's table against the function that it replaces."""
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -195,3 +196,21 @@ def test_steps_are_independent():
         spread = 1 / np.sqrt(table_of.shape[1])
         assert abs(correlation.std() / spread - 1) < 0.1
         assert np.abs(correlation).max() < 6 * spread
+
+
+def test_on_jax_the_numbers_are_the_same_ones():
+    from tuner_app.population.seam import random, random_on_jax
+
+    ones = np.ones((6, 4), "float32")
+    for seed in (3, 2**31 + 7):
+        for name, arguments in (
+            ("uniform", ((3, 7), -1.0, 2.0)),
+            ("normal", ((3, 7), 1.0, 0.5)),
+            ("dropout", (ones, 0.3)),
+            ("dropout", (ones, 0.3, (None, 1))),
+            ("dropout", (ones, 1.0)),
+        ):
+            state = jnp.array([seed, 0], "uint32")
+            there = getattr(random_on_jax, name)(*arguments, seed=state)
+            here = getattr(random, name)(*arguments, seed=keras.random.SeedGenerator(seed))
+            np.testing.assert_allclose(there, here, rtol=1e-6, atol=1e-6)

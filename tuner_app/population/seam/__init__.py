@@ -40,7 +40,8 @@ def seam(native: bool = False):
 def table(native: bool = False) -> list[tuple]:
     """(module or class, name, replacement) for the backend in use."""
     if keras.backend.backend() == "jax":
-        return _numbers() if native else [*_numbers(), *_jax()]
+        always = [*_numbers(), *_jax_random()]
+        return always if native else [*always, *_jax()]
     always = [*_numbers(), *_tensorflow_random()]
     return always if native else [*always, *_tensorflow_rest()]
 
@@ -50,6 +51,15 @@ def _numbers():
 
     # It takes the square root of its rate in Python.
     return [(gaussian_dropout, "math", LaneMath())]
+
+
+def _jax_random():
+    from keras.src.backend.jax import random as original
+
+    from tuner_app.population.seam import random_on_jax
+
+    names = ("uniform", "normal", "dropout")
+    return [(original, name, getattr(random_on_jax, name)) for name in names]
 
 
 def _jax():
