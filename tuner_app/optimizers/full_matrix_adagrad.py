@@ -1,7 +1,7 @@
 """Full-matrix AdaGrad: steps scaled by the inverse root of the gradients' whole covariance.
 
 For small problems whose parameters act on one another, and for teaching: what the diagonal rules
-approximate. Keeps n numbers a parameter, for a tensor of n parameters; about 10n² operations a
+approximate. Keeps, for a tensor of n parameters, n numbers a parameter; about 10n² operations a
 parameter and step, by an eigendecomposition. Tune the learning rate; for tensors of some hundred
 parameters at most.
 """
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tuner_app.optimizers.matrix_sides import eigenpairs
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 
@@ -36,7 +37,7 @@ class FullMatrixAdagradRule(Rule):
         G = slots["G"] + g * ops.transpose(g)
         # G = V diag(λ) Vᵀ. A λ below rounding error may come out as 0 or negative, which would blow
         # up the rounding error of Vᵀg in its direction: it is raised to that error.
-        eigenvalues, V = ops.linalg.eigh(G)
+        eigenvalues, V = eigenpairs(G)
         precision = np.finfo(keras.backend.standardize_dtype(param.dtype)).eps
         eigenvalues = ops.maximum(eigenvalues, float(precision) * ops.max(eigenvalues))
         root = ops.sqrt(eigenvalues) + hyperparameters["epsilon"]

@@ -37,3 +37,15 @@ def outer(matrix, side):
     """G Gᵀ for the rows, Gᵀ G for the columns."""
     transposed = ops.transpose(matrix)
     return matrix @ transposed if side == "L" else transposed @ matrix
+
+
+def eigenpairs(matrix):
+    """Eigenvalues, in rising order, and eigenvectors of a symmetric matrix; NaN of one with NaN.
+
+    TensorFlow's own raises where a matrix is not finite, which would end a whole stack when one of
+    its trials diverges.
+    """
+    finite = ops.all(ops.isfinite(matrix))
+    values, vectors = ops.linalg.eigh(ops.where(finite, matrix, ops.zeros_like(matrix)))
+    nan = ops.full_like(values, float("nan"))
+    return ops.where(finite, values, nan), ops.where(finite, vectors, nan)

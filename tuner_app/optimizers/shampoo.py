@@ -11,7 +11,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from tuner_app.optimizers.matrix_sides import matrix_shape, outer, sides, size
+from tuner_app.optimizers.matrix_sides import eigenpairs, matrix_shape, outer, sides, size
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 
@@ -69,7 +69,7 @@ class ShampooRule(Rule):
 
 def _inverse_root(M, epsilon, p):
     """(εI + M)^(−1/p) for a positive semidefinite M."""
-    eigenvalues, V = ops.linalg.eigh(M)
+    eigenvalues, V = eigenpairs(M)
     # Rounding may leave eigenvalues a little below 0.
     return (V * (ops.maximum(eigenvalues, 0.0) + epsilon) ** (-1.0 / p)) @ ops.transpose(V)
 

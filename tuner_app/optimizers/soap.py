@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from tuner_app.optimizers.adam import AdamRule
-from tuner_app.optimizers.matrix_sides import matrix_shape, outer, sides, size
+from tuner_app.optimizers.matrix_sides import eigenpairs, matrix_shape, outer, sides, size
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 
@@ -76,7 +76,7 @@ class SOAPRule(Rule):
         """Eigenvectors of M, in the first of every `period` steps; in order, so that v fits on."""
 
         def fresh():
-            return ops.linalg.eigh(M)[1]
+            return eigenpairs(M)[1]
 
         if self.period == 1:
             return fresh()
