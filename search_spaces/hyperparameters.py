@@ -33,7 +33,7 @@ def optimizer(hp, names, steps):
     """An optimizer of a type, learning rate, schedule and weight decay that `hp` chooses.
 
     Hyperparameters: `optimizer`, the type; for each type, active only when it is chosen, those that
-    its rule gives a range for, as TYPE_NAME (`adam_learning_rate`, `adam_beta_1`, ...);
+    it has a range for, as TYPE_NAME (`adam_learning_rate`, `keras_adam_beta_1`, ...);
     `weight_decay`, decoupled, unless the rule has a range of its own; and those of `schedule`.
 
     Args:
@@ -47,26 +47,27 @@ def optimizer(hp, names, steps):
     Raises:
         UserError: An unknown optimizer.
     """
-    types = {name: rules.get(name) for name in names}
+    offers = {name: rules.offer(name) for name in names}
     chosen = hp.Choice("optimizer", list(names))
-    for name, kind in types.items():
+    for name, offer in offers.items():
+        prefix = name.replace(":", "_")
         with hp.conditional_scope("optimizer", [name]):
-            drawn = {key: number(hp, f"{name}_{key}", kind.rule, key) for key in kind.rule.ranges}
+            drawn = {key: number(hp, f"{prefix}_{key}", offer, key) for key in offer.ranges}
         if name == chosen:
             settings = drawn
-    without = [name for name, kind in types.items() if "weight_decay" not in kind.rule.ranges]
+    without = [name for name, offer in offers.items() if "weight_decay" not in offer.ranges]
     if without:
         with hp.conditional_scope("optimizer", without):
             weight_decay = hp.Float("weight_decay", 1e-6, 1e-2, sampling="log")
     if chosen in without:
         settings["weight_decay"] = weight_decay
     settings["learning_rate"] = schedule(hp, settings["learning_rate"], steps)
-    return types[chosen](**settings)
+    return offers[chosen].make(**settings)
 
 
-def number(hp, name, rule, key):
-    """One hyperparameter of an update rule, over the range that the rule gives for it."""
-    span, default = rule.ranges[key], rule.defaults.get(key)
+def number(hp, name, offer, key):
+    """One hyperparameter of an optimizer or a loss, over the range that is offered for it."""
+    span, default = offer.ranges[key], offer.defaults.get(key)
     if isinstance(span, (tuple, list)) and not hasattr(span, "low"):
         return hp.Choice(name, list(span), default=default if default in span else None)
     inside = default is not None and span.low <= default <= span.high

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tuner_app.errors import unknown
 
@@ -34,6 +35,9 @@ def _optimizers() -> Iterator[tuple[str, str]]:
     for path, tree in _modules(PACKAGE / "optimizers"):
         if any(_derives(item, "RuleOptimizer") for item in tree.body):
             yield path.stem, _first_line(tree)
+    own = ast.parse((PACKAGE / "optimizers" / "keras_own.py").read_text(encoding="utf-8"))
+    for name, (_, line) in _constant(own, "OWN").items():
+        yield name, line
 
 
 def _losses() -> Iterator[tuple[str, str]]:
@@ -94,8 +98,8 @@ def _derives(item: ast.stmt, base: str) -> bool:
     )
 
 
-def _constant(tree: ast.Module, name: str) -> str | None:
-    """The value of a module's string constant, such as `NAME = "random"`; None without one."""
+def _constant(tree: ast.Module, name: str) -> Any:
+    """The value of a module's constant, such as `NAME = "random"`; None without one."""
     for item in tree.body:
         if isinstance(item, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == name for target in item.targets

@@ -139,14 +139,14 @@ def powers_of_two(space: OptimizerSpace, center: float, exponents: Sequence[int]
 
 
 def defaults(space: OptimizerSpace) -> dict[str, Any]:
-    """The defaults of an optimizer's own hyperparameters: its rule's, where it has one."""
+    """The defaults of an optimizer's own hyperparameters: its own, where it has one."""
     from tuner_app import optimizers
 
-    rule = optimizers.get(space.name).rule
+    usual_values, prefix = optimizers.offer(space.name).defaults, space.name.replace(":", "_")
     found = {}
     for domain in space.domains:
-        key = domain["name"].removeprefix(f"{space.name}_")
-        usual = rule.defaults.get(key)
+        key = domain["name"].removeprefix(f"{prefix}_")
+        usual = usual_values.get(key)
         if usual is None:  # such as a weight decay that the rule does not name: as little as may be
             usual = domain["low"] if "low" in domain else domain["values"][0]
         found[domain["name"]] = usual

@@ -1,5 +1,8 @@
 """Optimizers: update rules written once, each a Keras optimizer for any Keras model."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from tuner_app.errors import unknown
 from tuner_app.optimizers.adabelief import AdaBelief
 from tuner_app.optimizers.adabound import AdaBound
@@ -16,6 +19,7 @@ from tuner_app.optimizers.cautious import Cautious
 from tuner_app.optimizers.d_adaptation import DAdaptAdam
 from tuner_app.optimizers.evaluation_point import EvaluateAtPoint, evaluation_point
 from tuner_app.optimizers.full_matrix_adagrad import FullMatrixAdagrad
+from tuner_app.optimizers.keras_own import OWN, RANGES, keras_class, keras_defaults
 from tuner_app.optimizers.lamb import Lamb
 from tuner_app.optimizers.lars import LARS
 from tuner_app.optimizers.lion import Lion
@@ -71,6 +75,7 @@ __all__ = [
     "NAdamW",
     "Nadam",
     "Nesterov",
+    "Offer",
     "Prodigy",
     "RAdam",
     "RMSprop",
@@ -92,6 +97,7 @@ __all__ = [
     "Yogi",
     "evaluation_point",
     "get",
+    "offer",
 ]
 
 _BY_NAME = {
@@ -101,15 +107,47 @@ _BY_NAME = {
 }
 
 
-def get(name: str) -> type[RuleOptimizer]:
-    """The optimizer class of a command-line name.
+def get(name: str) -> type:
+    """The optimizer class of a command-line name; Keras's own are named keras:NAME.
 
     Raises:
         UserError: no optimizer has that name.
 
-    >>> get("adamw").__name__
-    'AdamW'
+    >>> get("adamw").__module__, get("keras:adamw").__name__
+    ('tuner_app.optimizers.adamw', 'AdamW')
     """
+    if name in OWN:
+        return keras_class(name)
     if name not in _BY_NAME:
-        raise unknown("optimizer", name, _BY_NAME)
+        raise unknown("optimizer", name, [*_BY_NAME, *OWN])
     return _BY_NAME[name]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a search space needs of an optimizer.
+
+    Attributes:
+        make: The class.
+        defaults: Its numbers, by name.
+        ranges: Where to search: a `Range` or a tuple of choices, by name.
+    """
+
+    make: type
+    defaults: Mapping[str, float]
+    ranges: Mapping[str, Range | tuple]
+
+
+def offer(name: str) -> Offer:
+    """What a search space needs of the optimizer of a command-line name.
+
+    Raises:
+        UserError: no optimizer has that name.
+
+    >>> offer("sgd").ranges
+    {'learning_rate': Range(low=0.001, high=1.0, scale='log')}
+    """
+    if name in OWN:
+        return Offer(keras_class(name), keras_defaults(name), RANGES[name])
+    rule = get(name).rule
+    return Offer(get(name), rule.defaults, rule.ranges)

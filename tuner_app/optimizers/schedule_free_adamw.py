@@ -1,9 +1,9 @@
 """Schedule-free AdamW: Adam's scaling, with averaging in the schedule's place.
 
-For what AdamW is for, where the run's length is not known beforehand; it won AlgoPerf's self-
-tuning track. Keeps 2 numbers a parameter; about 20 operations a parameter and step. Tune the
-learning rate, some times AdamW's and with a warm-up, then the decay and beta_1. Evaluate and save
-at the averaged point: see EvaluateAtPoint.
+For what AdamW is for, where the run's length is not known beforehand; it won AlgoPerf's self-tuning
+track. Keeps 2 numbers a parameter; about 20 operations a parameter and step. Tune the learning
+rate, some times AdamW's and with a warm-up, then the decay and beta_1. Evaluate and save at the
+averaged point: see EvaluateAtPoint.
 """
 
 import dataclasses

@@ -5,11 +5,23 @@ from tuner_app.testing import OracleConformance
 class TestMyOracle(OracleConformance):
     def make(self, objective, max_trials, seed):
         return MyOracle(objective=objective, max_trials=max_trials, seed=seed)
+
+from tuner_app.testing import RuleConformance, check_rule
+
+class TestMyRule(RuleConformance):
+    optimizer = MyRule              # any keras.optimizers.Optimizer
+    reference = my_numpy_update     # where there is one
+
+check_rule(MyRule)                  # the same, without pytest
 """
 
-_HOME = {"OracleConformance": "tuner_app.testing.oracles"}
+_HOME = {
+    "OracleConformance": "tuner_app.testing.oracles",
+    "RuleConformance": "tuner_app.testing.rules",
+    "check_rule": "tuner_app.testing.rules",
+}
 
-__all__ = ["OracleConformance"]
+__all__ = ["OracleConformance", "RuleConformance", "check_rule"]
 
 
 def __getattr__(name: str):
