@@ -9,6 +9,7 @@ from typing import Any
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.results import export
+from tuner_app.results.model_file import destination
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader, TrialRow, answers
 from tuner_app.tuners.trial_seed import trial_seed
@@ -66,13 +67,13 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
     the search's, fitted on its training examples.
 
     Args:
-        output: The model's file; its name ends in `.keras`.
+        output: The model's file; its ending says the format, as for `export`.
         verbose: As in Keras's `fit`.
 
     Raises:
         UserError: The output can't be written, or the space can't build the model.
     """
-    output = export.checked(Path(output).expanduser())
+    to = destination(output)
     import keras
     import keras_tuner
 
@@ -102,7 +103,7 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
         "train_seed": asked.seed,
         "confirmed": asked.confirmed,
     }
-    return export.write(output, whole, config, asked.objective, asked.trial, dataset.spec, told)
+    return export.write(to, whole, config, asked.objective, asked.trial, dataset.spec, told)
 
 
 def _together(dataset: Any, batch_size: int, seed: int) -> tuple[dict[str, Any], int | None]:

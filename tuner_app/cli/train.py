@@ -2,7 +2,7 @@
 
 It is trained for as many epochs as the search found best (the median of the confirmation's runs,
 once `tuner-app confirm` was run), without early stopping, and saved like `tuner-app export` saves
-it: one .keras file that takes raw inputs, and its facts as JSON. The test split stays closed.
+it: a file that takes raw inputs, and its facts as JSON. The test split stays closed.
 """
 
 from absl import flags
@@ -15,20 +15,23 @@ USAGE = "train DIR [flags]"
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
-    flags.DEFINE_string("output", "final.keras", "The .keras file to write.", flag_values)
+    flags.DEFINE_string(
+        "output",
+        "final.keras",
+        "The file to write. Its ending is its format: .keras, .onnx, or none for a SavedModel.",
+        flag_values,
+    )
     define_whole_number("seed", -1, "Seed of the training; -1: the winning trial's.", flag_values)
     define_quiet(flag_values)
 
 
 def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
-    from pathlib import Path
-
     from tuner_app.answers import training
-    from tuner_app.results import export
+    from tuner_app.results.model_file import destination
 
     directory, seed = arguments[0], flag_values["seed"].value
     asked = training.plan(directory, None if seed == -1 else seed)
-    export.checked(Path(flag_values.output).expanduser())
+    destination(flag_values.output)
 
     from tuner_app import environment
 

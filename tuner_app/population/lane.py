@@ -115,17 +115,28 @@ def initial_values(model, seed: int) -> dict[str, list[np.ndarray]]:
     values = iter(drawn([variable for part in parts for variable in part]))
     trainable, non_trainable, slots = ([next(values) for _ in part] for part in parts)
     position = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
-    for layer in model._flatten_layers():
-        for generator in layer._seed_generators:
-            i = position.get(id(generator.state))
-            if i is not None and generator._initial_seed is None:
-                state = [order.layer_seed(seed, i), 0]
-                non_trainable[i] = np.array(state, non_trainable[i].dtype)
+    for variable, state in seed_states(model, seed):
+        i = position[id(variable)]
+        non_trainable[i] = np.array(state, non_trainable[i].dtype)
     return {
         "trainable": trainable,
         "non_trainable": non_trainable,
         "optimizer": slots,
     }
+
+
+def seed_states(model, seed: int) -> list[tuple[keras.Variable, list[int]]]:
+    """The first state of each of a model's seed generators, for a trial of this seed.
+
+    A generator that was given a seed by the model's author keeps it, and is not among them.
+    """
+    position = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
+    return [
+        (generator.state, [order.layer_seed(seed, position[id(generator.state)]), 0])
+        for layer in model._flatten_layers()
+        for generator in layer._seed_generators
+        if id(generator.state) in position and generator._initial_seed is None
+    ]
 
 
 def host(variables) -> list[np.ndarray]:

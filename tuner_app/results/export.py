@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from tuner_app import data
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
+from tuner_app.results.model_file import destination, save
 from tuner_app.results.training_script import training_script
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
@@ -25,10 +25,9 @@ class Exported:
     hyperparameters: Path
     script: Path | None = None
     requirements: Path | None = None
-    saved_model: Path | None = None
 
 
-def export(project, output="best.keras", saved_model=False):
+def export(project, output=None, format=None):
     """Writes the best model of a search, its hyperparameters and a script that trains it again.
 
     Beside `best.keras` go `best.json`, `best_train.py` and `best_requirements.txt`, the versions
@@ -40,17 +39,18 @@ def export(project, output="best.keras", saved_model=False):
 
     Args:
         project: The project directory.
-        output: The model's file; its name ends in `.keras`.
-        saved_model: Write the folder `best_saved_model` too, for TensorFlow Serving and others.
+        output: The model's file or, for a SavedModel, its folder. Default: best.keras, best.onnx or
+            best_saved_model in the working directory.
+        format: "keras", "savedmodel" or "onnx". Default: as the output's ending says.
 
     Returns:
         An `Exported`.
 
     Raises:
-        UserError: No trial is completed, its weights are missing or do not fit, or the output can't
-            be written. No file is changed.
+        UserError: No trial is completed, its weights are missing or do not fit, the output can't
+            be written, or the format can't hold the model. No file is changed.
     """
-    output = checked(Path(output).expanduser())
+    output, form = destination(output, format)
     with SearchReader(project) as reader:
         config, objective = configuration(reader), reader.fact("objective")
         trial, _ = winner(reader)
@@ -63,42 +63,59 @@ def export(project, output="best.keras", saved_model=False):
         )
     dataset = data.load(config.dataset, seed=config.seed)
     model = from_raw(trained(config, dataset.spec, trial, weights), dataset)
-    files = write(output, model, config, objective, trial, dataset.spec)
+    files = write((output, form), model, config, objective, trial, dataset.spec)
     beside = {
         "script": output.with_name(f"{output.stem}_train.py"),
         "requirements": output.with_name(f"{output.stem}_requirements.txt"),
     }
     ran_with = sessions[-1]["environment"] if sessions else {}
+    script = training_script(
+        config,
+        objective,
+        trial,
+        beside["script"].name,
+        way_of(config, dataset, trial),
+        ran_with.get("backend", "tensorflow"),
+    )
     try:
-        script = training_script(config, objective, trial, beside["script"].name)
         beside["script"].write_text(script, encoding="utf-8")
         beside["requirements"].write_text(requirements(ran_with), encoding="utf-8")
-        if saved_model:
-            beside["saved_model"] = output.with_name(f"{output.stem}_saved_model")
-            model.export(beside["saved_model"], format="tf_saved_model", verbose=False)
     except OSError as error:
         raise UserError(f"Can't write to {output.parent}: {error.strerror or error}.") from None
     return dataclasses.replace(files, **beside)
 
 
-def write(output, model, config, objective, trial, spec, more=None):
+def write(to, model, config, objective, trial, spec, more=None):
     """Saves a model, and its facts beside it, with `more` of them.
+
+    Args:
+        to: As `destination` gives it.
 
     Raises:
         UserError: They can't be written.
     """
-    files = Exported(output, output.with_suffix(".json"))
+    output, form = to
+    files = Exported(output, output.with_name(f"{output.stem}.json"))
     try:
-        # Renamed when whole, so that an earlier export is not lost to a full disk.
-        beside = output.with_name(f"unfinished.{output.name}")
-        model.save(beside)
-        os.replace(beside, files.model)
+        save(model, output, form)
         told = facts(config, objective, trial, spec) | (more or {})
         text = json.dumps(told, indent=2, allow_nan=False) + "\n"
         files.hyperparameters.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"Can't write to {output.parent}: {error.strerror or error}.") from None
     return files
+
+
+def way_of(config, dataset, trial):
+    """How a trial was trained, for its script (see `training_script`)."""
+    import search_spaces
+    from tuner_app.trial_data import OnDataset, in_search
+
+    if trial.mode == "stacked":
+        return "stacked"
+    space = search_spaces.load(config.space, dataset.spec, config.optimizers)
+    searched, _ = in_search(space, dataset, config.batch_size, config.seed)
+    return "batches" if isinstance(searched, OnDataset) else "arrays"
 
 
 def requirements(ran_with):
@@ -112,21 +129,6 @@ def requirements(ran_with):
     lines = [f"# Python {ran_with['python']}"] if "python" in ran_with else []
     lines += [f"{name}=={version}" for name, version in ran_with.items() if name not in told]
     return "\n".join(lines) + "\n"
-
-
-def checked(output):
-    """The output's path, known to be a file that can be written."""
-    if output.suffix != ".keras":
-        raise UserError(f"output is {str(output)!r}, expected a name that ends in .keras.")
-    if not output.absolute().parent.is_dir():
-        raise UserError(f"Can't write {output}: there is no folder {output.parent}. Make it first.")
-    if output.is_dir():
-        raise UserError(f"Can't write {output}: it is a folder. Choose another --output.")
-    if not os.access(output.absolute().parent, os.W_OK):
-        raise UserError(
-            f"Can't write {output}: its folder is not writable. Choose another --output."
-        )
-    return output
 
 
 def configuration(reader):

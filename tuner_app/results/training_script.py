@@ -10,25 +10,26 @@ TEMPLATE = '''\
 
     python {file}
 
-It needs tuner_app (and its search_spaces) installed. Change the numbers and run it again.
+It needs tuner_app (and its search_spaces) installed. {promise}
+Change the numbers and run it again.
 """
 
-import keras
-import keras_tuner
+{backend}import keras{late}
+import keras_tuner{late}
 
-import search_spaces
-from tuner_app import data, environment
-from tuner_app.optimizers import EvaluateAtPoint
-
+import search_spaces{late}
+from tuner_app import data, environment{late}
+from tuner_app.optimizers import EvaluateAtPoint{late}
+{imports}
 DATASET = {dataset}
 SPACE = {space}
-OPTIMIZERS = ({optimizers},)
+OPTIMIZERS = ({optimizers})
 HYPERPARAMETERS = {hyperparameters}
 EPOCHS = {epochs}
 BATCH_SIZE = {batch_size}
 PATIENCE = {patience}  # epochs without a better {objective} before it stops; 0: never
-SEED = {seed}  # of the split and of the order of the examples
-TRIAL_SEED = {trial_seed}  # of the weights, the dropout and the augmentation
+SEED = {seed}  # {seed_says}
+TRIAL_SEED = {trial_seed}  # {trial_seed_says}
 PRECISION = {precision}
 
 
@@ -36,15 +37,14 @@ def main():
     environment.use_device(PRECISION)
     dataset = data.load(DATASET, seed=SEED)
 
-    # Schedules of the learning rate are as long as the training; a stream's length is unknown.
+    # Schedules are as long as the {scheduled_says}; a stream's length is not known.
     size = dataset.train.size
-    steps = size and EPOCHS * -(-size // BATCH_SIZE)
+    steps = size and {scheduled} * -(-size // BATCH_SIZE)
     space = search_spaces.load(SPACE, dataset.spec, OPTIMIZERS, steps=steps)
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = HYPERPARAMETERS
     keras.utils.set_random_seed(TRIAL_SEED)
     model = space.build(hyperparameters)
-    model.summary()
 
     callbacks = [EvaluateAtPoint()]
     if PATIENCE:
@@ -53,15 +53,7 @@ def main():
                 "{objective}", mode="{direction}", patience=PATIENCE, restore_best_weights=True
             )
         )
-    history = model.fit(
-        dataset.train.batches(BATCH_SIZE, shuffle_seed=SEED),
-        validation_data=dataset.validation.batches(BATCH_SIZE),
-        epochs=EPOCHS,
-        callbacks=callbacks,
-        shuffle=False,  # the batches are, by SEED
-        verbose=2,
-    )
-    best = {direction}(history.history["{objective}"])
+{fit}    best = {direction}(history.history["{objective}"])
     print(f"{objective}: {{best:.6g}} (in the search: {score:.6g})")
     return model
 
@@ -70,8 +62,49 @@ if __name__ == "__main__":
     main()
 '''
 
+# How the trial was trained: `way` → what the script says of it, and does.
+STACKED = """\
+    # In the search it was trained in a stack: the same order of the examples, the same dropout.
+    history = alone.fit(
+        model,
+        *dataset.train.arrays(),
+        seed=TRIAL_SEED,
+        batch_size=BATCH_SIZE,
+        validation_data=dataset.validation.arrays(),
+        epochs=EPOCHS,
+        callbacks=callbacks,
+        verbose=2,
+    )
+"""
+ARRAYS = """\
+    history = model.fit(
+        *dataset.train.arrays(),
+        batch_size=BATCH_SIZE,
+        validation_data=dataset.validation.arrays(),
+        epochs=EPOCHS,
+        callbacks=callbacks,
+        verbose=2,
+    )
+"""
+BATCHES = """\
+    history = space.fit(  # the model's own, unless the space has another
+        hyperparameters,
+        model,
+        dataset.train.batches(BATCH_SIZE, shuffle_seed=SEED),
+        validation_data=dataset.validation.batches(BATCH_SIZE),
+        epochs=EPOCHS,
+        callbacks=callbacks,
+        shuffle=False,  # the batches are, by SEED
+        verbose=2,
+    )
+"""
+WAYS = {"stacked": STACKED, "arrays": ARRAYS, "batches": BATCHES}
 
-def training_script(config, objective, trial, file="best_train.py"):
+SAME = "It does what the search did, but for rounding."
+NOT_SAME = "In the search it went on from another trial; here it begins anew."
+
+
+def training_script(config, objective, trial, file="best_train.py", way=None, backend="tensorflow"):
     """The script for one trial, as text.
 
     Args:
@@ -79,27 +112,46 @@ def training_script(config, objective, trial, file="best_train.py"):
         objective: Its objective's name and direction.
         trial: Its `TrialRow`.
         file: The script's own name.
+        way: How the trial was trained: "stacked", by `fit` on "arrays", or by `fit` on "batches".
+            None: as the trial's mode says, on arrays.
+        backend: What Keras computed with.
     """
     name, direction = next(iter(objective_parts(objective).items()))
     score = trial.score
     if name != objective["name"]:  # several objectives, of which the script tells the first
         score = trial.metrics["metrics"][name]["observations"][0]["value"][0]
+    way = way or ("stacked" if trial.mode == "stacked" else "arrays")
+    batches = way == "batches"
+    late = "" if backend == "tensorflow" else "  # noqa: E402"
+    order = " and of the order of the examples"
+    planned = trial.hyperparameters.get("tuner/epochs")  # Hyperband gives each trial its own
     return TEMPLATE.format(
         trial_id=trial.trial_id,
         objective=name,
         direction=direction,
         score=score,
         file=file,
+        promise=NOT_SAME if "tuner/trial_id" in trial.hyperparameters else SAME,
+        backend=f'import os\n\nos.environ["KERAS_BACKEND"] = {literal(backend)}\n\n'
+        if late
+        else "",
+        late=late,
+        imports=f"from tuner_app.population import alone{late}\n" if way == "stacked" else "",
         dataset=literal(config.dataset),
         space=literal(config.space),
-        optimizers=", ".join(map(literal, config.optimizers)),
+        optimizers=", ".join(map(literal, config.optimizers)) + "," * (len(config.optimizers) == 1),
         hyperparameters=dictionary(trial.hyperparameters),
-        epochs=config.epochs,
+        epochs=planned or config.epochs,
+        scheduled=config.epochs if planned else "EPOCHS",
+        scheduled_says="search's longest training" if planned else "training",
         batch_size=config.batch_size,
         patience=config.patience,
         seed=config.seed,
+        seed_says="of the split" + (order if batches else ""),
         trial_seed=trial_seed(config.seed, trial.number, failures=trial.failures),
+        trial_seed_says="of the weights and the dropout" + ("" if batches else order),
         precision=literal(config.precision),
+        fit=WAYS[way],
     )
 
 

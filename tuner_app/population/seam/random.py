@@ -110,9 +110,9 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
 
 
 def dropout(inputs, rate, noise_shape=None, seed=None):
-    shape = inputs.shape
+    shape = [tf.shape(inputs)[i] if d is None else d for i, d in enumerate(inputs.shape)]
     if noise_shape is not None:
-        shape = [d if n is None else n for d, n in zip(inputs.shape, noise_shape, strict=True)]
+        shape = [d if n is None else n for d, n in zip(shape, noise_shape, strict=True)]
     rate = tf.convert_to_tensor(rate, tf.float32)
     keep = unit(_static(shape), draw_seed(seed)) >= rate
     # A rate of 1 drops everything, and then the scale must not be infinite.

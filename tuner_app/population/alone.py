@@ -1,0 +1,91 @@
+"""A trial of a stack trained again by plain `fit`: the same examples, the same random numbers.
+
+In a stack the order of the examples and every random number of a layer are functions of the trial's
+seed and step. Here they are given to `model.fit`, so that it does what the stack did, but for
+rounding.
+"""
+
+import contextlib
+
+import keras
+
+from tuner_app.population.lane import seed_states
+from tuner_app.population.order import permutation
+from tuner_app.population.seam import seam
+
+
+def fit(model, x, y, *, seed, batch_size, callbacks=(), **keywords):
+    """`model.fit` with the order of the examples and the random numbers of a stack.
+
+    Args:
+        model: A compiled Keras model, built as in the search, after
+            `keras.utils.set_random_seed(seed)`, and not trained yet.
+        x, y: Arrays whose first axes count examples.
+        seed: The trial's.
+        batch_size: Examples a step; an epoch's last batch may have fewer.
+        callbacks, keywords: As for `model.fit`.
+
+    Returns:
+        Keras's `History`.
+    """
+    batches = Batches(x, y, batch_size, seed)
+    begun = keras.callbacks.LambdaCallback(on_epoch_begin=batches.begin)
+    with _random_numbers(model, seed):
+        return model.fit(batches, shuffle=False, callbacks=[begun, *callbacks], **keywords)
+
+
+class Batches(keras.utils.PyDataset):
+    """The examples in batches, each epoch in the order in which the trial of this seed sees them.
+
+    Args:
+        x, y, batch_size, seed: See `fit`.
+
+    >>> import numpy as np
+    >>> batches = Batches(np.arange(5), np.arange(5) % 2, batch_size=2, seed=1)
+    >>> batches.begin(3)
+    >>> whole = np.concatenate([batches[i][0] for i in range(len(batches))])
+    >>> len(batches), (whole == permutation(5, seed=1, epoch=3)).all()
+    (3, np.True_)
+    """
+
+    def __init__(self, x, y, batch_size, seed):
+        super().__init__()
+        self.x, self.y, self.batch_size, self.seed = x, y, batch_size, seed
+        self.begin(0)
+
+    def begin(self, epoch, logs=None):
+        """Takes the order of an epoch. Keras's own count of them is no guide: it also looks at
+        the first batches before the first epoch, and calls that one."""
+        self._order = permutation(len(self.y), self.seed, epoch)
+
+    def __len__(self):
+        return -(-len(self.y) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.x[rows], self.y[rows]
+
+
+@contextlib.contextmanager
+def _random_numbers(model, seed):
+    """While open, the model's layers draw what they would draw in a stack."""
+    for state, value in seed_states(model, seed):
+        state.assign(value)
+    with seam(native=True), _any_batch():
+        yield
+
+
+@contextlib.contextmanager
+def _any_batch():
+    """`fit` traces one program for batches of any size; a stack's have a known one."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    from tuner_app.population.seam import random
+
+    known = random._static
+    random._static = list
+    try:
+        yield
+    finally:
+        random._static = known
