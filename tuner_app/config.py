@@ -49,8 +49,8 @@ class SearchConfig:
     )
     project: str = _field(
         "",
-        "The directory that will hold the search. Default: tuning/DATASET-SPACE, such as "
-        "tuning/digits-mlp.",
+        "The directory that will hold the search, or an address such as s3://bucket/digits that it "
+        "is copied to. Default: tuning/DATASET-SPACE, such as tuning/digits-mlp.",
     )
     oracle: str = _field(
         "random", "What chooses the next trial: a name from `tuner-app list oracles`."
@@ -183,6 +183,11 @@ class SearchConfig:
     @property
     def directory(self) -> Path:
         """The project directory: `project`, or tuning/DATASET-SPACE where none is given."""
+        if "://" in self.project:
+            raise UserError(
+                f"project is {self.project!r}, an address, which `tuner-app search` and `resume` "
+                "take; here a directory is expected."
+            )
         if self.project:
             return Path(self.project).expanduser()
         return Path("tuning") / f"{_short(self.dataset)}-{_short(self.space)}"

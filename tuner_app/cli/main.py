@@ -101,7 +101,18 @@ def _dispatch(words: list[str]) -> int:
         print(command_help(name, command))
         return 0
     flag_values, positional = parse(command, arguments)
+    if positional and name != "resume" and command.USAGE.split()[1] == "DIR":
+        positional = [_here(name, positional[0]), *positional[1:]]
     return command.run(flag_values, positional)
+
+
+def _here(command: str, directory: str) -> str:
+    """A directory, which is fetched where it is named by an address."""
+    if "://" not in directory:
+        return directory
+    from tuner_app import remote
+
+    return remote.for_reading(command, directory) if remote.is_address(directory) else directory
 
 
 def _overview() -> str:

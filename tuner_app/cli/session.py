@@ -1,20 +1,29 @@
 """A search in front of a person: checks first, progress while it runs, a summary at its end."""
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tuner_app import environment, experiment
+from tuner_app import environment, experiment, remote
 from tuner_app.cli.invocation import command_line
 from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
 from tuner_app.store import TrialRecord, holds_search
 
 
 def run_search(config: SearchConfig, quiet: bool, workers: Workers | None = None) -> int:
     """Begins a search and sees it to its end. Returns the exit status."""
     tell = say(quiet)
+    if remote.is_address(config.project):
+        _refuse_other_machines(workers)
+        experiment.check(dataclasses.replace(config, project=""), resume=True)
+        with remote.begun(config.project) as directory:
+            tell(f"{config.project} is the copy of {directory}, brought up to date as it goes.")
+            here = dataclasses.replace(config, project=str(directory))
+            return _run(here, finished=None, quiet=quiet, workers=workers)
     if not config.project:
         wanted, free = config.directory, first_free(config.directory)
         config = dataclasses.replace(config, project=str(free))
@@ -33,8 +42,21 @@ def explain_plan(config: SearchConfig) -> int:
 
 def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -> int:
     """Goes on with the search in `directory`. Returns the exit status."""
-    config, finished = experiment.stored(directory)
-    return _run(config, finished=finished, quiet=quiet, workers=workers)
+    address = remote.address_of(directory)
+    if address:
+        _refuse_other_machines(workers)
+    with remote.resumed(address) if address else contextlib.nullcontext(directory) as here:
+        config, finished = experiment.stored(here)
+        return _run(config, finished=finished, quiet=quiet, workers=workers)
+
+
+def _refuse_other_machines(workers: Workers | None) -> None:
+    if workers and workers.address:
+        raise UserError(
+            "Workers on several machines write into one directory, on a disk that all of them see; "
+            "received an address, which is only copied to. Choose a directory as --project, or "
+            "leave --ray_address out."
+        )
 
 
 def first_free(directory: Path) -> Path:

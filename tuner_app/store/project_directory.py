@@ -12,6 +12,7 @@ OUR_FILES = (
     "search.lock",
     "search.json",
     "search.lanes",
+    "search.copy",
     "trial_",
     "tensorboard",
     "confirmation",
