@@ -10,11 +10,13 @@ owner's process only, which Ray keeps on the driver's machine.
 
 import dataclasses
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tuner_app import environment, experiment, results
+from tuner_app import experiment, results
+from tuner_app.cluster.ray_actors import Owner, Worker
 from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
@@ -34,7 +36,8 @@ def run_search(
     """As `experiment.run_search`, with workers on Ray.
 
     Raises:
-        UserError: Bad input, Ray is not installed, or no cluster answers at the address.
+        UserError: Bad input, Ray is not installed, or no cluster answers at the address; or the
+            owner died (`OwnerDied`), or the project directory can't be written any more.
         KeyboardInterrupt: The search was stopped; it can be resumed.
     """
     began = time.monotonic()
@@ -67,7 +70,7 @@ def _connected(workers: Workers):
     options = {"include_dashboard": False} if not workers.address else {}
     try:
         ray.init(
-            address=workers.address or None,
+            address=workers.address or "local",
             log_to_driver=False,
             logging_level="critical",
             **options,
@@ -78,6 +81,17 @@ def _connected(workers: Workers):
             "of a running one (`ray start --head`), or nothing, for one on this machine alone."
         ) from None
     return ray
+
+
+class OwnerDied(UserError):
+    """The process that owned the search is gone."""
+
+    def __init__(self, directory: str, workers: Workers):
+        super().__init__(
+            "The process that owned the search died: it was killed, or had no memory left. What "
+            "has finished is kept; go on with: tuner-app resume "
+            f"{shlex.quote(directory)} {workers.flags}"
+        )
 
 
 class Driver:
@@ -97,6 +111,7 @@ class Driver:
         self._working: dict[Any, tuple[str, Any]] = {}  # result to come → worker's name, actor
         self._started = 0  # workers so far
         self._in_a_row = 0  # deaths since the last event
+        self._over = False
 
     def run(self) -> str:
         """Until every trial has ended. Returns why the search failed, or ""."""
@@ -104,13 +119,13 @@ class Driver:
         self.owner = self._owner()
         outcome = "failed"
         try:
-            lines = self._ask(self.owner.begin.remote())
+            lines = self._ask_owner("begin")
             self.device = f"{self.workers.number} workers on Ray"
             for line in lines:
                 self.say(line)
             for _ in range(self.workers.number):
                 self._start_worker()
-            while self._working:
+            while self._working and not self._over:
                 done, _ = ray.wait(list(self._working), timeout=POLL)
                 self._pass_on()
                 for one in done:
@@ -127,10 +142,12 @@ class Driver:
         for _, actor in self._working.values():
             self.ray.kill(actor)
         try:
-            failure = self._ask(self.owner.finish.remote(outcome))
+            failure = self._ask_owner("finish", outcome)
             self._pass_on()
-        except self.ray.exceptions.RayActorError:
-            return "The process that owns the search died."
+        except OwnerDied:
+            if outcome == "done":
+                raise
+            return ""  # what ended the search is being raised
         self.ray.kill(self.owner)
         return failure
 
@@ -158,12 +175,16 @@ class Driver:
         except self.ray.exceptions.RayActorError as death:
             self.deaths += 1
             self._in_a_row += 1
-            lost = self._ask(self.owner.call.remote("lost", name))
+            lost = self._ask_owner("call", "lost", name)
             self.say(f"Worker {name} died with {len(lost)} trials, which run again elsewhere.")
             if self._in_a_row > DEATHS * self.workers.number:
-                raise RuntimeError(f"{self._in_a_row} workers died in a row.") from death
+                raise UserError(
+                    f"{self._in_a_row} workers died in a row, without an epoch in between. Ray's "
+                    "logs (/tmp/ray/session_latest/logs) may tell why. What has finished is kept."
+                ) from death
         self.ray.kill(actor)
-        needed = min(self.workers.number, self._ask(self.owner.unfinished.remote()))
+        needed = self._ask_owner("workers_needed")
+        self._over = needed == 0  # who is still there has heard it, or waits for room
         while len(self._working) < needed:
             self._start_worker()
 
@@ -171,12 +192,18 @@ class Driver:
         """Tells the observers here what the owner's were told."""
         from tuner_app.tuners.audience import tell
 
-        events = self._ask(self.owner.events_since.remote(self._seen))
+        events = self._ask_owner("events_since", self._seen)
         self._seen += len(events)
         if events:
             self._in_a_row = 0
         for event, details in events:
             tell(self.observers, event, *details)
+
+    def _ask_owner(self, name: str, *arguments: object) -> Any:
+        try:
+            return self._ask(getattr(self.owner, name).remote(*arguments))
+        except self.ray.exceptions.RayActorError:
+            raise OwnerDied(self.config.project, self.workers) from None
 
     def _ask(self, reference) -> Any:
         """The answer; what was raised there is raised here, without Ray's account of it."""
@@ -184,95 +211,3 @@ class Driver:
             return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
-
-
-# In actors.
-
-
-class Owner:
-    """The process that owns the project directory."""
-
-    def __init__(self, config: dict, workers: int, folder: str):
-        os.chdir(folder)
-        self.config, self.workers = SearchConfig.from_dict(config), workers
-        self.events: list[tuple[str, tuple]] = []
-        self.service = None
-
-    def begin(self) -> tuple[str, ...]:
-        """Opens the search. Returns what will be done, in words."""
-        _set_up(self.config, cores=1)
-        from tuner_app.cluster.service import SearchService
-        from tuner_app.tuners.observer import Observer
-
-        class Log(Observer):
-            pass
-
-        def noted(event: str) -> Callable:
-            return lambda _, *details: self.events.append((event, details))
-
-        for event in (name for name in vars(Observer) if not name.startswith("_")):
-            setattr(Log, event, noted(event))
-        prepared = experiment.prepare(self.config, [Log()])
-        self.service = SearchService(prepared.tuner, self.workers)
-        self.service.begin(self.config.epochs)
-        return prepared.lines
-
-    def call(self, name: str, *arguments: object) -> object:
-        """Calls a method of the `SearchService`."""
-        return getattr(self.service, name)(*arguments)
-
-    def events_since(self, number: int) -> list[tuple[str, tuple]]:
-        """What observers were told, without the first `number` events."""
-        return self.events[number:]
-
-    def unfinished(self) -> int:
-        """Trials that are not over."""
-        return 0 if self.service.failure else self.service.unfinished
-
-    def finish(self, outcome: str) -> str:
-        """See `SearchService.finish`."""
-        return self.service.finish(outcome) if self.service else ""
-
-
-class Worker:
-    """A process that trains."""
-
-    def __init__(self, config: dict, cores: int, folder: str):
-        os.chdir(folder)
-        self.config, self.cores = SearchConfig.from_dict(config), cores
-
-    def train(self, owner, name: str) -> str:
-        """Trains until there are no more trials. Returns how they were stacked, in words."""
-        _set_up(self.config, self.cores)
-        from tuner_app.cluster.worker_tuner import WorkerTuner
-
-        def make(oracle, hypermodel, **options):
-            for not_here in ("config", "facts", "keep_best", "observers", "seed"):
-                options.pop(not_here)
-            return WorkerTuner(Channel(owner), name, hypermodel, **options)
-
-        prepared = experiment.prepare(self.config, make=make)
-        prepared.tuner.search(**prepared.fit)
-        return prepared.tuner.how_stacked
-
-
-class Channel:
-    """A `SearchService` in another process."""
-
-    def __init__(self, owner):
-        self._owner = owner
-
-    def __getattr__(self, name: str) -> Callable:
-        import ray
-
-        def call(*arguments: object) -> object:
-            return ray.get(self._owner.call.remote(name, *arguments))
-
-        return call
-
-
-def _set_up(config: SearchConfig, cores: int) -> None:
-    for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
-        os.environ[library] = str(cores)
-    environment.use_backend(config.backend)
-    environment.import_quietly()

@@ -236,11 +236,17 @@ class SearchService:
         return len(self.oracle.trials) - len(self.oracle.end_order)
 
     @property
+    def workers_needed(self) -> int:
+        """How many workers could have a trial, now or later: 0 where all trials have ended."""
+        if self.failure:
+            return 0
+        return min(self.workers, self.unfinished) if self._stopped else self.workers
+
+    @property
     def over(self) -> bool:
         """Whether all trials have ended, and every worker has left or is dead."""
         self.expire()
-        ended = self.failure or (self._stopped and not self.unfinished)
-        return bool(ended) and not self._heard
+        return not self.workers_needed and not self._heard
 
     def finish(self, outcome: str) -> str:
         """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""

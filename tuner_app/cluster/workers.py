@@ -31,3 +31,15 @@ class Workers:
             )
         if not self.gpus >= 0:
             raise UserError(f"gpus_per_worker is {self.gpus!r}, expected a number from 0.")
+
+    @property
+    def flags(self) -> str:
+        """What asks for these on the command line.
+
+        >>> Workers(2, "auto").flags
+        '--engine=ray --num_workers=2 --ray_address=auto'
+        """
+        words = ["--engine=ray", f"--num_workers={self.number}"]
+        words += [f"--ray_address={self.address}"] if self.address else []
+        words += [f"--gpus_per_worker={self.gpus:g}"] if self.gpus else []
+        return " ".join(words)

@@ -1,0 +1,277 @@
+"""Searches on two hosts that Ray joins, disturbed by chance: by hand, not part of the test suite.
+
+    python tests/cluster/two_hosts.py --repetitions=10
+    python tests/cluster/two_hosts.py --what=owner,driver --repetitions=4 --seed=3
+
+Each host is a network of its own with processes, /tmp/ray and an address of its own, joined to the
+other by a cable that is virtual; the project directory is on a disk that both see. What happens at
+a random moment of a search of 100 trials:
+
+    node     the second host dies, and all its processes; the first one finishes
+    join     the second host only comes now, and trains the rest together with the first
+    owner    the process that owns the search is killed; `resume` finishes
+    driver   the command that the user started is killed; its actors end, `resume` finishes
+    own      the same where the command had started Ray by itself: nothing of Ray is left either
+
+Afterwards 100 trials are COMPLETED, each with the values and epochs that one process gets. Needs
+Linux with user name spaces, and Ray.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+INSIDE = "TWO_HOSTS_INSIDE"
+HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
+ALONE = ["--map-root-user", "--net", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
+TRIALS, EPOCHS = 100, 30
+RAY = Path(sys.executable).with_name("ray")
+WHAT = ("node", "join", "owner", "driver", "own")
+
+OTHER_HOST = f"""
+mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray
+until ip link show far >/dev/null 2>&1; do sleep 0.1; done
+ip link set lo up; ip addr add {OTHER}/24 dev far; ip link set far up
+exec {RAY} start --address={HEAD}:{PORT} --node-ip-address={OTHER} --num-cpus=1 --block
+"""
+
+
+def tool(*command: str) -> None:
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=quiet, stderr=quiet)
+
+
+def tuner_app(*arguments: str, said: Path) -> subprocess.Popen:
+    with open(said, "w") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tuner_app", *arguments], stdout=out, stderr=subprocess.STDOUT
+        )
+
+
+@contextlib.contextmanager
+def other_host() -> Iterator[subprocess.Popen]:
+    """The second host, until it is killed or the block ends."""
+    tool("ip", "link", "add", "near", "type", "veth", "peer", "name", "far")
+    host = subprocess.Popen(
+        ["unshare", *ALONE[1:], "sh", "-c", OTHER_HOST],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        own = os.readlink("/proc/self/ns/net")
+        while os.readlink(f"/proc/{host.pid}/ns/net") == own:
+            time.sleep(0.05)
+        tool("ip", "link", "set", "far", "netns", str(host.pid))
+        tool("ip", "addr", "add", f"{HEAD}/24", "dev", "near")
+        tool("ip", "link", "set", "near", "up")
+        yield host
+    finally:
+        host.kill()
+        host.wait()
+        # The cable goes with the host, some time later.
+        subprocess.run(["ip", "link", "del", "near"], stderr=subprocess.DEVNULL, check=False)
+
+
+def ray_start_head() -> None:
+    tool("ip", "link", "set", "lo", "up")
+    tool("ip", "addr", "add", f"{HEAD}/32", "dev", "lo")  # it is there before the cable is
+    place = f"--node-ip-address={HEAD}", f"--port={PORT}"
+    tool(str(RAY), "start", "--head", *place, "--num-cpus=1", "--include-dashboard=false")
+
+
+def nodes() -> int:
+    """How many hosts the cluster has now."""
+    asked = [RAY, "status", f"--address={HEAD}:{PORT}"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return told.stdout.split("Pending:")[0].count(" node_")
+
+
+def wait_for(condition, seconds: float, what: str) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"{what}: not within {seconds:g} seconds")
+        time.sleep(0.1)
+
+
+def processes(*names: str) -> list[int]:
+    """Those whose command line has one of the names in it, but this one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if int(entry.name) != os.getpid() and any(name in line for name in names):
+                found.append(int(entry.name))
+    return found
+
+
+def ended(project: Path) -> int:
+    from tuner_app.store import SearchReader, holds_search
+
+    if not holds_search(project):
+        return 0
+    with SearchReader(project) as reader:
+        return sum(row.status == "COMPLETED" for row in reader.trials())
+
+
+def found(project: Path) -> dict:
+    from tuner_app.store import SearchReader
+
+    with SearchReader(project) as reader:
+        rows = reader.trials()
+        return {r.trial_id: (r.hyperparameters, r.status, reader.history(r.trial_id)) for r in rows}
+
+
+def compare(project: Path, expected: dict) -> None:
+    import numpy as np
+
+    trials = found(project)
+    assert trials.keys() == expected.keys(), sorted(trials.keys() ^ expected.keys())
+    for trial_id, (values, status, history) in expected.items():
+        assert trials[trial_id][:2] == (values, status), (trial_id, trials[trial_id][:2])
+        assert trials[trial_id][2].keys() == history.keys(), trial_id
+        for at, metrics in history.items():
+            for name, value in metrics.items():
+                np.testing.assert_allclose(trials[trial_id][2][at][name], value, 1e-4, 1e-6)
+
+
+def disturbed(what: str, folder: Path, draw: random.Random) -> str:
+    """One search, disturbed. Returns what is to be said of it."""
+    project, said = folder / "p", folder / "said.txt"
+    engine = ["--engine=ray", "--num_workers=2"]
+    engine += [f"--ray_address={HEAD}:{PORT}"] if what != "own" else []
+    others = set(processes("ray"))
+    target, began = draw.randrange(1, 20 if what == "join" else TRIALS - 10), time.monotonic()
+    with contextlib.ExitStack() as hosts:
+        second = None
+        if what not in ("join", "own"):
+            second = hosts.enter_context(other_host())
+            wait_for(lambda: nodes() == 2, 90, "two nodes")
+        process = tuner_app(
+            "search", *words(folder.parent), f"--project={project}", *engine, said=said
+        )
+
+        def under_way() -> bool:
+            assert process.poll() is None, said.read_text()
+            return ended(project) >= target
+
+        wait_for(under_way, 300, f"{target} trials")
+        time.sleep(draw.uniform(0, 1))
+        at = ended(project)
+        if what == "join":
+            hosts.enter_context(other_host())
+        elif what == "node":
+            second.kill()
+        else:
+            victim = processes("ray::Owner")[0] if what == "owner" else process.pid
+            os.kill(victim, signal.SIGKILL)
+        status, most = end_of(process, project)
+        text = said.read_text()
+        assert "Traceback" not in text, text
+        if what in ("owner", "driver", "own"):
+            assert status == (2 if what == "owner" else -9), f"{status}: {text}"
+            assert what != "owner" or "owned the search died" in text, text
+            kept, cleared = found(project), time.monotonic()
+            names = ("ray",) if what == "own" else ("ray::Owner", "ray::Worker")
+            wait_for(lambda: not set(processes(*names)) - others, 60, "no process left")
+            cleared = time.monotonic() - cleared
+            process = tuner_app("resume", str(project), *engine, said=said)
+            status, text = process.wait(400), said.read_text()
+            again = found(project)
+            for trial_id, trial in kept.items():
+                assert trial[1] != "COMPLETED" or again[trial_id] == trial, trial_id
+        assert status == 0 and "Traceback" not in text, f"{status}: {text}"
+    seconds = time.monotonic() - began
+    deaths = text.count("died with")
+    extra = {"node": f"{deaths} worker died, ", "join": f"{most} workers, "}.get(what, "")
+    if what in ("owner", "driver", "own"):
+        extra = f"processes gone after {cleared:.1f} s, "
+    return (
+        f"{what} at {at:3} of {TRIALS} trials: {extra}{ended(project)} completed, {seconds:.0f} s"
+    )
+
+
+def end_of(process: subprocess.Popen, project: Path) -> tuple[int, int]:
+    """Exit status, and how many workers were there at once, at the most."""
+    most = 0
+    until = time.monotonic() + 400
+    while process.poll() is None and time.monotonic() < until:
+        most = max(most, len(list((project / "workers").glob("w*"))))
+        time.sleep(0.05)
+    return process.wait(1), most
+
+
+def words(folder: Path) -> list[str]:
+    """What is searched: a small model, so that the search is about who trains what."""
+    import numpy as np
+
+    data = folder / "data.csv"
+    if not data.exists():
+        x = np.random.default_rng(0).standard_normal((60, 3))
+        rows = np.column_stack([x, x.sum(axis=1)])
+        np.savetxt(data, rows, "%.6f", delimiter=",", header="a,b,c,y", comments="")
+    return [
+        *(f"--dataset=csv:{data}?target=y", f"--space={ROOT / 'tests/faults/space.py'}:build"),
+        *(f"--max_trials={TRIALS}", f"--epochs={EPOCHS}", "--batch_size=8", "--patience=0"),
+        *("--lanes=4", "--keep_best=3"),
+    ]
+
+
+def inside(options: argparse.Namespace) -> None:
+    sys.path.insert(0, str(ROOT))
+    os.environ |= {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    draw, began = random.Random(options.seed), time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="two-hosts-"))
+    process = tuner_app(
+        "search", *words(folder), f"--project={folder / 'one'}", said=folder / "one.txt"
+    )
+    assert process.wait(600) == 0, (folder / "one.txt").read_text()
+    expected = found(folder / "one")
+    print(f"one process: {len(expected)} trials, {time.monotonic() - began:.0f} s", flush=True)
+    ray_start_head()
+    done = 0
+    for i in range(options.repetitions):
+        if time.monotonic() - began > options.seconds:
+            break
+        what = options.what[i % len(options.what)]
+        here = folder / str(i)
+        here.mkdir()
+        line = disturbed(what, here, draw)
+        compare(here / "p", expected)
+        load = os.getloadavg()[0]
+        print(f"{i + 1:3} {line}, equal to one process's; load {load:.1f}", flush=True)
+        done += 1
+    print(f"{done} repetitions, all with {TRIALS} trials completed and equal results")
+    shutil.rmtree(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=10)
+    parser.add_argument("--what", type=lambda text: text.split(","), default=["node"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=1500.0, help="then none begins")
+    options = parser.parse_args()
+    if unknown := set(options.what) - set(WHAT):
+        parser.error(f"{unknown.pop()!r} is none of {', '.join(WHAT)}")
+    if os.environ.get(INSIDE):
+        inside(options)
+        return
+    # Without the surroundings' proxies, which know nothing of these addresses.
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.gettempdir(), INSIDE: "1"}
+    again = [sys.executable, str(Path(__file__).absolute()), *sys.argv[1:]]
+    os.execvpe("unshare", ["unshare", *ALONE, *again], kept)
+
+
+if __name__ == "__main__":
+    main()

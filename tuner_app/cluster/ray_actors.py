@@ -1,0 +1,96 @@
+"""What runs in Ray's actors: the owner of a search, and its workers."""
+
+import os
+from collections.abc import Callable
+
+from tuner_app import environment, experiment
+from tuner_app.config import SearchConfig
+
+
+class Owner:
+    """The process that owns the project directory."""
+
+    def __init__(self, config: dict, workers: int, folder: str):
+        os.chdir(folder)
+        self.config, self.workers = SearchConfig.from_dict(config), workers
+        self.events: list[tuple[str, tuple]] = []
+        self.service = None
+
+    def begin(self) -> tuple[str, ...]:
+        """Opens the search. Returns what will be done, in words."""
+        _set_up(self.config, cores=1)
+        from tuner_app.cluster.service import SearchService
+        from tuner_app.tuners.observer import Observer
+
+        class Log(Observer):
+            pass
+
+        def noted(event: str) -> Callable:
+            return lambda _, *details: self.events.append((event, details))
+
+        for event in (name for name in vars(Observer) if not name.startswith("_")):
+            setattr(Log, event, noted(event))
+        prepared = experiment.prepare(self.config, [Log()])
+        self.service = SearchService(prepared.tuner, self.workers)
+        self.service.begin(self.config.epochs)
+        return prepared.lines
+
+    def call(self, name: str, *arguments: object) -> object:
+        """Calls a method of the `SearchService`."""
+        return getattr(self.service, name)(*arguments)
+
+    def events_since(self, number: int) -> list[tuple[str, tuple]]:
+        """What observers were told, without the first `number` events."""
+        return self.events[number:]
+
+    def workers_needed(self) -> int:
+        """How many workers could have a trial, now or later."""
+        return self.service.workers_needed
+
+    def finish(self, outcome: str) -> str:
+        """See `SearchService.finish`."""
+        return self.service.finish(outcome) if self.service else ""
+
+
+class Worker:
+    """A process that trains."""
+
+    def __init__(self, config: dict, cores: int, folder: str):
+        os.chdir(folder)
+        self.config, self.cores = SearchConfig.from_dict(config), cores
+
+    def train(self, owner, name: str) -> str:
+        """Trains until there are no more trials. Returns how they were stacked, in words."""
+        _set_up(self.config, self.cores)
+        from tuner_app.cluster.worker_tuner import WorkerTuner
+
+        def make(oracle, hypermodel, **options):
+            for not_here in ("config", "facts", "keep_best", "observers", "seed"):
+                options.pop(not_here)
+            return WorkerTuner(Channel(owner), name, hypermodel, **options)
+
+        prepared = experiment.prepare(self.config, make=make)
+        prepared.tuner.search(**prepared.fit)
+        return prepared.tuner.how_stacked
+
+
+class Channel:
+    """A `SearchService` in another process."""
+
+    def __init__(self, owner):
+        self._owner = owner
+
+    def __getattr__(self, name: str) -> Callable:
+        import ray
+
+        def call(*arguments: object) -> object:
+            return ray.get(self._owner.call.remote(name, *arguments))
+
+        return call
+
+
+def _set_up(config: SearchConfig, cores: int) -> None:
+    for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[library] = str(cores)
+    environment.use_backend(config.backend)
+    environment.import_quietly()
