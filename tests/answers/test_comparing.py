@@ -9,8 +9,9 @@ from scipy import stats
 
 from tuner_app.answers import judging
 from tuner_app.answers.compare_text import compare_markdown, compare_text
-from tuner_app.answers.points import OptimizerSpace, at, on_edges, quasi_random
+from tuner_app.answers.points import OptimizerSpace, at, quasi_random
 from tuner_app.answers.protocols import PRESETS, protocol
+from tuner_app.answers.widening import ends, widened, wider
 from tuner_app.cli.main import main
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
@@ -94,14 +95,11 @@ def test_points_are_the_same_learning_rates_for_all():
     assert not np.array_equal(quasi_random(1, 16, 8), one)
 
 
-def test_a_unit_point_becomes_values_and_a_range_widens():
+def test_a_unit_point_becomes_values():
     space = OptimizerSpace("adam", (RATE, BETA), {"optimizer": "adam", "units": 64})
     values = space.values([1 / 3, 0.5])
     assert values["adam_learning_rate"] == pytest.approx(1e-3)
     assert values["adam_beta_1"] == pytest.approx(0.89) and values["units"] == 64
-    assert on_edges(RATE, 9e-2) == (False, True) and on_edges(RATE, 1e-3) == (False, False)
-    wider = space.widened(False, True)
-    assert (wider.rate["low"], wider.rate["high"]) == (1e-4, 1.0) and wider.domains[1] == BETA
     whole = {"kind": "int", "low": 1, "high": 4, "scale": "linear"}
     assert at(whole, 0.99) == 4 and at({"kind": "choice", "values": [1, 2]}, 0.999) == 2
 
@@ -139,7 +137,7 @@ def test_bad_input_is_one_line(words, named, in_empty_folder, capsys):
 
 
 def stubbed(monkeypatch, protocol_name, score):
-    """A comparison that trains nothing: a run's score is a function of its learning rate."""
+    """A comparison that trains nothing: a run's score is a function of its values."""
     from tuner_app.answers.comparing import Comparing
 
     comparing = Comparing(SearchConfig(), protocol(protocol_name), None, say=lambda line: None)
@@ -147,36 +145,68 @@ def stubbed(monkeypatch, protocol_name, score):
 
     def scores(stage, points, purpose):
         return {
-            name: [[score(values[f"{name}_learning_rate"]) for values in of] for of in by]
-            for name, by in points.items()
+            name: [[score(values) for values in of] for of in by] for name, by in points.items()
         }
 
     monkeypatch.setattr(comparing, "_scores", scores)
     return comparing
 
 
-def test_a_range_is_widened_until_the_best_lies_inside(monkeypatch):
-    space = OptimizerSpace("adam", (RATE,), {"optimizer": "adam"})
-    comparing = stubbed(monkeypatch, "repeated", lambda rate: -abs(math.log10(rate / 2)))
-    spaces, times = comparing._widened({"adam": space})
-    rate = spaces["adam"].rate
-    assert rate["low"] == 1e-4 and rate["high"] == pytest.approx(0.1 * 10 ** times["adam"])
-    assert times["adam"] in (2, 3)  # 2 lies well inside from 10 on, as the pilot's points go
-    inside = stubbed(monkeypatch, "repeated", lambda rate: -abs(math.log10(rate / 3e-3)))
-    spaces, times = inside._widened({"adam": space})
-    assert spaces["adam"] == space and times == {"adam": 0}
+def test_ranges_are_widened_until_the_best_lies_inside(monkeypatch):
+    space = OptimizerSpace("adam", (RATE, BETA), {"optimizer": "adam"})
+
+    def widen(score):
+        comparing = stubbed(monkeypatch, "repeated", score)
+        spaces, times = widened({"adam": space}, comparing._pilot, comparing.say)
+        return spaces["adam"], times["adam"]
+
+    def of_rate(best):
+        return lambda values: -abs(math.log10(values["adam_learning_rate"] / best))
+
+    found, times = widen(of_rate(2))
+    assert found.rate["low"] == 1e-4 and found.domains[1] == BETA
+    assert found.rate["high"] == pytest.approx(0.1 * 10 ** times["adam_learning_rate"])
+    assert times["adam_learning_rate"] in (2, 3)  # as the pilot's points go, 10 is well beyond 2
+    assert widen(of_rate(3e-3)) == (space, {})
+    # The other number matters, and is best beyond its end; the rate does not matter at all.
+    found, times = widen(lambda values: values["adam_beta_1"])
+    assert times["adam_beta_1"] >= 1 and BETA["high"] < found.domains[1]["high"] < 1
+
+
+def test_one_point_at_an_end_is_chance_unless_the_next_are_near():
+    space = OptimizerSpace("adam", (RATE, BETA), {"optimizer": "adam"})
+
+    def points(*betas):
+        return [{"adam_learning_rate": 1e-3, "adam_beta_1": beta} for beta in betas]
+
+    low, span = BETA["low"], BETA["high"] - BETA["low"]
+    at_end, near, far = (low + share * span for share in (0.97, 0.75, 0.5))
+    assert list(ends(space, points(at_end, near, near))) == ["adam_beta_1"]
+    assert ends(space, points(at_end, near, far)) == ends(space, points(near, near, near)) == {}
+    assert ends(space, points(at_end)) == {} == ends(space, [])
+    assert wider(RATE, True, True) | {"low": 1e-5, "high": 1.0} == wider(RATE, True, True)
+    share = {"low": 0.1, "high": 0.5, "scale": "linear"}
+    assert wider(share, True, True) == {"low": 0.0, "high": 0.95, "scale": "linear"}
+    signed = {"low": -2.0, "high": 2.0, "scale": "linear"}
+    assert wider(signed, True, True) == {"low": -4.0, "high": 4.0, "scale": "linear"}
 
 
 def test_a_grid_of_powers_of_two_grows_until_its_best_is_no_end(monkeypatch):
     space = OptimizerSpace("adam", (RATE, BETA), {"optimizer": "adam"})
-    comparing = stubbed(monkeypatch, "wilson2017", lambda rate: -abs(math.log2(rate / 0.016)))
+    comparing = stubbed(
+        monkeypatch, "wilson2017", lambda v: -abs(math.log2(v["adam_learning_rate"] / 0.016))
+    )
     points, scores = comparing._grid({"adam": space})
     rates = [values["adam_learning_rate"] for values in points["adam"][0]]
     assert rates == [0.001 * 2**k for k in range(-2, 7)]  # the default is 0.001, the best 2^4 more
     assert scores["adam"][0].index(max(scores["adam"][0])) == 6
     assert {values["adam_beta_1"] for values in points["adam"][0]} == {0.9}
     diverging = stubbed(
-        monkeypatch, "wilson2017", lambda rate: math.nan if rate > 2e-4 else -abs(rate - 6e-5)
+        monkeypatch,
+        "wilson2017",
+        lambda v: (
+            math.nan if v["adam_learning_rate"] > 2e-4 else -abs(v["adam_learning_rate"] - 6e-5)
+        ),
     )
     points, _ = diverging._grid({"adam": space})
     assert min(values["adam_learning_rate"] for values in points["adam"][0]) < 6e-5

@@ -52,20 +52,33 @@ def tables(found: Mapping[str, Any]) -> list[tuple[str, Sequence[str], Rows, str
         told.append((f"Score on the {found['scored_on']} split, {label}", columns, rows, note))
     told.append(_budget(list(found["results"].values())[-1]))
     told.append(_sensitivity(found))
-    target = found["time_to_target"]
-    if target["target"] is not None:
-        rows = [
-            (name, short(row["median_epochs"]), f"{row['reached']} of {row['runs']}")
-            for name, row in target["optimizers"].items()
-        ]
-        heading = f"Time to {goal} {target['target']:.4f}"
-        told.append((heading, ("optimizer", "median epochs", "runs that reach it"), rows, ""))
+    told.append(_cost(found, goal))
+    return told
+
+
+def _cost(found: Mapping[str, Any], goal: str) -> tuple[str, Sequence[str], Rows, str]:
+    timed, target = found["time_to_target"]["optimizers"], found["time_to_target"]["target"]
+    columns = ("optimizer", "numbers a weight", "MiB for this model")
     rows = [
         (name, f"{row['slots_a_weight']:.2f}", f"{row['bytes'] / 2**20:.2f}")
         for name, row in found["memory"].items()
     ]
-    told.append(("Memory", ("optimizer", "numbers a weight", "MiB for this model"), rows, ""))
-    return told
+    if target is None:
+        return "Memory", columns, rows, ""
+    columns += (f"epochs to {goal} {target:.4f}", "runs that reach it")
+    rows = [
+        (
+            *row,
+            short(timed[name]["median_epochs"]),
+            f"{timed[name]['reached']} of {timed[name]['runs']}",
+        )
+        for name, row in ((row[0], row) for row in rows)
+    ]
+    note = (
+        "Memory: what the optimizer keeps besides the weights. Epochs: the median over the runs of "
+        "the best points; a dash where fewer than half reach it."
+    )
+    return "Memory, and time to a target", columns, rows, note
 
 
 def _budget(result: Mapping[str, Any]) -> tuple[str, Sequence[str], Rows, str]:
@@ -90,13 +103,17 @@ def _cell(cell: Sequence[Any] | None) -> str:
 
 
 def _sensitivity(found: Mapping[str, Any]) -> tuple[str, Sequence[str], Rows, str]:
-    rows = []
+    rows, others = [], []
     for name, row in found["sensitivity"].items():
         ranges = found["ranges"][name]
         rate = ranges["domains"][0]
         near = "–" if row["low"] is None else f"{short(row['low'])} to {short(row['high'])}"
-        widened = f", widened {ranges['widened']} times" if ranges["widened"] else ""
-        searched = f"{short(rate['low'])} to {short(rate['high'])}{widened}"
+        searched = _searched(rate, ranges["widened"])
+        others += [
+            f"{domain['name']} {_searched(domain, ranges['widened'])}"
+            for domain in ranges["domains"][1:]
+            if domain["name"] in ranges["widened"]
+        ]
         cells = (short(row["best_rate"]), near, f"{row['decades']:.1f}", f"{row['share']:.0%}")
         rows.append((name, *cells, searched))
     columns = ("optimizer", "best rate", "nearly as good", "decades", "points", "searched")
@@ -104,7 +121,15 @@ def _sensitivity(found: Mapping[str, Any]) -> tuple[str, Sequence[str], Rows, st
         "Nearly as good: within 0.02 of its best score, or within a tenth of the best loss. "
         "Points: the share of all points that are."
     )
+    if others:
+        note += f" Other ranges that were too narrow: {'; '.join(others)}."
     return "Sensitivity to the learning rate", columns, rows, note
+
+
+def _searched(domain: Mapping[str, Any], widened: Mapping[str, int]) -> str:
+    times = widened.get(domain["name"], 0)
+    said = f"{short(domain['low'])} to {short(domain['high'])}"
+    return said + (f", widened {'once' if times == 1 else f'{times} times'}" if times else "")
 
 
 def ending(found: Mapping[str, Any]) -> str:

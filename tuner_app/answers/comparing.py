@@ -23,17 +23,16 @@ from tuner_app.answers.named import Named
 from tuner_app.answers.points import (
     OptimizerSpace,
     defaults,
-    on_edges,
     optimizer_spaces,
     powers_of_two,
     quasi_random,
 )
 from tuner_app.answers.protocols import Protocol
 from tuner_app.answers.seeds import run_seeds
+from tuner_app.answers.widening import widened
 from tuner_app.config import SearchConfig
 
-VERSION = 1
-WIDENINGS = 3  # at most; each widens by a factor of 10
+VERSION = 2
 EXTENSIONS = 6  # of a grid of powers of two, at most, each by two powers
 FILES = "compare-runs"
 
@@ -80,14 +79,17 @@ class Comparing:
         self.space = space
         spaces = optimizer_spaces(space, config.optimizers)
         memory = {name: readings.memory(space, one) for name, one in spaces.items()}
-        widened = dict.fromkeys(spaces, 0)
+        times = {name: {} for name in spaces}
         if self.protocol.way == "powers of two":
             points, tuned = self._grid(spaces)
         else:
             if self.protocol.widen:
-                spaces, widened = self._widened(spaces)
+                spaces, times = widened(spaces, self._pilot, self.say)
             points = {name: self._points(one) for name, one in spaces.items()}
             tuned = self._scores("tuning", points, "tune")
+        # With budgets the first point is the defaults, which nobody drew.
+        first = 1 if self.protocol.budgets else 0
+        drawn = {name: [of[first:] for of in by] for name, by in tuned.items()}
         results, curves = {}, {}
         for budget in self.protocol.budgets or (0,):
             chosen = {name: self._best(points[name], tuned[name], budget) for name in spaces}
@@ -95,7 +97,7 @@ class Comparing:
             scores = {n: [[one.score for one in of] for of in by] for n, by in final.items()}
             table = {n: [[_nan(s) for s in of] for of in by] for n, by in scores.items()}
             label = {0: "tuned", 1: "defaults"}.get(budget, f"best of {budget}")
-            results[label] = judging.judged(tuned, table, direction) | {"values": chosen}
+            results[label] = judging.judged(drawn, table, direction) | {"values": chosen}
             results[label]["errors"] = readings.at_the_end(final, self.metric)
             curves = final
         shutil.rmtree(self.directory / FILES, ignore_errors=True)
@@ -107,7 +109,7 @@ class Comparing:
             "objective": self.objective,
             "scored_on": "test" if self.protocol.test else "validation",
             "results": results,
-            "ranges": {n: _ranges(one, widened[n]) for n, one in spaces.items()},
+            "ranges": {n: _ranges(one, times[n]) for n, one in spaces.items()},
             "sensitivity": {
                 n: readings.sensitivity(spaces[n], points[n], tuned[n], direction) for n in spaces
             },
@@ -131,45 +133,31 @@ class Comparing:
                 usual = {**space.fixed, **defaults(space)}
                 found.append([usual, *map(space.values, cube)])
             else:
-                cube = quasi_random(len(space.domains), protocol.points, seed)
-                found.append([space.values(unit) for unit in cube])
+                found.append([space.values(unit) for unit in self._cube(space, seed)])
         return found
 
-    def _widened(self, spaces: Mapping[str, OptimizerSpace]) -> tuple[dict, dict[str, int]]:
-        """The spaces with wider ranges of learning rates where a pilot's best lies on an edge.
+    def _pilot(self, attempt: int, spaces: Mapping[str, OptimizerSpace]) -> dict[str, list]:
+        """The points of one tuning in each space, best first.
 
-        The pilot's points are not used again, so that every optimizer is judged by as many.
+        They are not used again, so that every optimizer is judged by as many.
         """
-        spaces, times = dict(spaces), dict.fromkeys(spaces, 0)
-        on_edge = list(spaces)
-        for attempt in range(WIDENINGS + 1):
-            seed = run_seeds(f"pilot {attempt}", self.config.seed, 1)[0]
-            points = {
-                n: [
-                    [
-                        spaces[n].values(u)
-                        for u in quasi_random(len(spaces[n].domains), self.protocol.points, seed)
-                    ]
-                ]
-                for n in on_edge
-            }
-            scores = self._scores(f"pilot-{attempt}", points, f"pilot {attempt}")
-            next_ones = []
-            for name in on_edge:
-                best = self._best(points[name], scores[name], 0)[0]
-                if best is None:
-                    continue
-                rate = spaces[name].rate
-                low, high = on_edges(rate, best[rate["name"]])
-                if (low or high) and attempt < WIDENINGS:
-                    spaces[name] = spaces[name].widened(low, high)
-                    times[name] += 1
-                    next_ones.append(name)
-            on_edge = next_ones
-            if not on_edge:
-                break
-            self.say(f"The best learning rates of {', '.join(on_edge)} lie on an edge: widened.")
-        return spaces, times
+        seed = run_seeds(f"pilot {attempt}", self.config.seed, 1)[0]
+        points = {
+            name: [[one.values(unit) for unit in self._cube(one, seed)]]
+            for name, one in spaces.items()
+        }
+        scores = self._scores(f"pilot-{attempt}", points, f"pilot {attempt}")
+        sign = -1 if self.objective["direction"] == "max" else 1
+        found = {}
+        for name, (values,) in points.items():
+            known = [
+                (sign * score, i) for i, score in enumerate(scores[name][0]) if math.isfinite(score)
+            ]
+            found[name] = [values[i] for _, i in sorted(known)]
+        return found
+
+    def _cube(self, one: OptimizerSpace, seed: int) -> np.ndarray:
+        return quasi_random(len(one.domains), self.protocol.points, seed)
 
     def _grid(self, spaces: Mapping[str, OptimizerSpace]) -> tuple[dict, dict]:
         """Powers of two around each optimizer's default, more of them while the best is an end."""
@@ -279,8 +267,8 @@ class Comparing:
         return ran
 
 
-def _ranges(one: OptimizerSpace, widened: int) -> dict[str, Any]:
-    return {"domains": [dict(domain) for domain in one.domains], "widened": widened}
+def _ranges(one: OptimizerSpace, widened: Mapping[str, int]) -> dict[str, Any]:
+    return {"domains": [dict(domain) for domain in one.domains], "widened": dict(widened)}
 
 
 def _nan(value: float | None) -> float:

@@ -1,6 +1,5 @@
 """The points at which an optimizer is tried: its own numbers vary, all else is at its default."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from tuner_app.errors import UserError
 from tuner_app.results.report.domains import domains
 
 LEARNING_RATE = "learning_rate"
-WIDER = 10.0  # times, beyond an edge that the best points sit on
-EDGE = 0.1  # the outer part of a range, on its own scale
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,6 @@ class OptimizerSpace:
         """A point of the unit cube as hyperparameter values."""
         drawn = {d["name"]: at(d, u) for d, u in zip(self.domains, unit, strict=True)}
         return {**self.fixed, **drawn}
-
-    def widened(self, low: bool, high: bool) -> "OptimizerSpace":
-        """The same with a wider range of learning rates, below or above."""
-        rate = dict(self.rate)
-        rate["low"] = rate["low"] / WIDER if low else rate["low"]
-        rate["high"] = rate["high"] * WIDER if high else rate["high"]
-        return dataclasses.replace(self, domains=(rate, *self.domains[1:]))
 
 
 def optimizer_spaces(space: Any, names: Sequence[str]) -> dict[str, OptimizerSpace]:
@@ -151,11 +141,3 @@ def defaults(space: OptimizerSpace) -> dict[str, Any]:
             usual = domain["low"] if "low" in domain else domain["values"][0]
         found[domain["name"]] = usual
     return found
-
-
-def on_edges(domain: Mapping[str, Any], value: float) -> tuple[bool, bool]:
-    """Whether a value lies in the outer tenth of its range, at the low and at the high end."""
-    from tuner_app.results.report.domains import place
-
-    where = place(domain, value)
-    return where <= EDGE, where >= 1 - EDGE

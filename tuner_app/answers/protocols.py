@@ -17,7 +17,7 @@ class Protocol:
         repeats: Independent tunings.
         seeds: Fresh seeds for the best point of each tuning.
         way: "quasi-random", "random" or "powers of two", how points are chosen.
-        widen: Whether the range of learning rates is widened while the best lie on its edge.
+        widen: Whether ranges are widened while a pilot's best points lie at their ends.
         budgets: Points after which a tuning's best is run again; () is after all of them. 1 is the
             optimizer's default settings, untuned.
         test: Whether final runs are scored on the test split, at their last epoch, and not on the

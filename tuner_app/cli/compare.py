@@ -3,8 +3,8 @@
 Each optimizer is tuned in its own space with the same number of quasi-random points, epochs and
 batches; all else stays at the search space's default. That is repeated from new points, the best
 point of each tuning is run again with fresh seeds, and the spread over the tunings decides. Ranges
-of learning rates are widened first while the best of them lie on an edge. --protocol chooses a
-published way instead. compare.json and compare.md in the project directory have everything. Stopped
+are widened first while a pilot's best points lie at their ends. --protocol chooses a published way
+instead. compare.json and compare.md in the project directory have everything. Stopped
 with Ctrl-C, the same command goes on.
 """
 
