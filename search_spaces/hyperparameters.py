@@ -62,6 +62,8 @@ def optimizer(hp, names, steps):
     if chosen in without:
         settings["weight_decay"] = weight_decay
     settings["learning_rate"] = schedule(hp, settings["learning_rate"], steps)
+    for key, share in offers[chosen].of_steps.items():
+        settings[key] = max(1.0, round(share * steps))
     return offers[chosen].make(**settings)
 
 

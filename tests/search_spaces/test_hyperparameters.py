@@ -76,6 +76,12 @@ def test_the_decay_of_the_others_is_active_with_them_alone():
         assert "weight_decay" in {item.name for item in hp.space}
 
 
+def test_averaging_begins_late_in_a_trial_however_long():
+    for steps in (40, 4000):
+        made, _ = drawn(lambda hp, steps=steps: hyperparameters.optimizer(hp, ["swa"], steps))
+        assert float(made.start) == 0.75 * steps
+
+
 def test_an_unknown_optimizer_is_named():
     with pytest.raises(UserError, match="Unknown optimizer 'momentun'. Did you mean 'momentum'"):
         drawn(lambda hp: hyperparameters.optimizer(hp, ["momentun"], STEPS))

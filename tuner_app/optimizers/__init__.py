@@ -131,11 +131,13 @@ class Offer:
         make: The class.
         defaults: Its numbers, by name.
         ranges: Where to search: a `Range` or a tuple of choices, by name.
+        of_steps: The numbers that are to be a share of a trial's steps, with that share.
     """
 
     make: type
     defaults: Mapping[str, float]
     ranges: Mapping[str, Range | tuple]
+    of_steps: Mapping[str, float]
 
 
 def offer(name: str) -> Offer:
@@ -148,6 +150,6 @@ def offer(name: str) -> Offer:
     {'learning_rate': Range(low=0.001, high=1.0, scale='log')}
     """
     if name in OWN:
-        return Offer(keras_class(name), keras_defaults(name), RANGES[name])
+        return Offer(keras_class(name), keras_defaults(name), RANGES[name], {})
     rule = get(name).rule
-    return Offer(get(name), rule.defaults, rule.ranges)
+    return Offer(get(name), rule.defaults, rule.ranges, rule.of_steps)

@@ -67,6 +67,8 @@ class Rule(abc.ABC):
         defaults: every numeric hyperparameter, by name, with its default; "learning_rate" too.
             "weight_decay", where named, is Keras's decoupled decay and not seen by `update`.
         ranges: where to search: a `Range` or a tuple of choices, by hyperparameter.
+        of_steps: the hyperparameters that are a number of the step, with the share of a run's steps
+            that a search, which knows their number, sets them to.
         fractions: the hyperparameters that must lie in [0, 1), as decay rates do.
         double: compute in float64 where the backend has it, whatever the parameter's dtype.
         eval_param: `eval_param(param, slots, hyperparameters) -> param`, the point where the model
@@ -81,6 +83,7 @@ class Rule(abc.ABC):
 
     defaults: ClassVar[Mapping[str, float]]
     ranges: ClassVar[Mapping[str, Range | tuple]]
+    of_steps: ClassVar[Mapping[str, float]] = {}
     fractions: ClassVar[frozenset[str]] = frozenset()
     double: ClassVar[bool] = False
     eval_param: ClassVar[Callable | None] = None

@@ -23,6 +23,7 @@ class SWARule(Wrapper):
 
     own_defaults = {"start": 1000, "period": 100}
     own_ranges = {"period": (1, 10, 100)}
+    of_steps = {"start": 0.75}
 
     def init_slots(self, param):
         return self.inner_rule.init_slots(param) | {"average": param}
