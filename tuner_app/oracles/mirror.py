@@ -155,24 +155,28 @@ class Mirror:
         finished = state.is_finished()
         if state == TrialState.PRUNED and curve:
             results = [curve[max(curve)]]
+        # Begun, then replaced: of what begins as a copy, Optuna copies every attribute.
+        optuna_id = self._storage.create_new_trial(self.study._study_id)
+        now = datetime.now()
         trial = FrozenTrial(
-            number=-1,
-            trial_id=-1,
+            number=self._storage.get_trial_number_from_id(optuna_id),
+            trial_id=optuna_id,
             state=state,
             value=None,
             values=results if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-            datetime_start=datetime.now(),
-            datetime_complete=datetime.now() if finished else None,
+            datetime_start=now,
+            datetime_complete=now if finished else None,
             params={dimension.label: inner for dimension, inner in chosen},
             distributions={dimension.label: dimension.distribution for dimension, _ in chosen},
             user_attrs={},
             system_attrs=dict(notes or {}),
             intermediate_values=dict(curve or {}),
         )
-        optuna_id = self._storage.create_new_trial(self.study._study_id, trial)
+        self._storage._set_trial(optuna_id, trial)
+        self._storage._update_cache(optuna_id, self.study._study_id)
         self.finished += state in (TrialState.COMPLETE, TrialState.PRUNED)
         if trial_id is not None:
-            self._numbers[trial_id] = self._storage.get_trial_number_from_id(optuna_id)
+            self._numbers[trial_id] = trial.number
             if not finished:
                 self._labels[trial_id] = {dimension.label for dimension, _ in chosen}
 

@@ -307,15 +307,17 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             last = len(rows) - 1
             begin = last - last % self.generation
             self._waiting = [row.trial_id for row in ended if row.number >= begin]
-        told = [row.trial_id for row in ended if row.trial_id not in self._waiting]
+        waiting = set(self._waiting)
+        told = [row for row in ended if row.trial_id not in waiting]
         if self.generation:
-            told.sort(key=[row.trial_id for row in rows].index)
+            told.sort(key=lambda row: row.number)
+        told = [row.trial_id for row in told]
         if self._property("REPLAYED"):
             self._replay(rows, told)
         else:
+            known = set(told)
             for row in rows:
-                status = row.status if row.trial_id in told else "RUNNING"
-                self._take_back(row, status)
+                self._take_back(row, row.status if row.trial_id in known else "RUNNING")
         self.mirror.set_state(state)
 
     def _take_back(self, row, status: str) -> None:

@@ -28,6 +28,7 @@ from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
 from tuner_app.oracles.trial_from_row import as_trial, stored_status
 from tuner_app.store import SearchStore, TrialRow
+from tuner_app.store.collections_paused import without_collections
 
 ENDED = ("COMPLETED", "FAILED", "PRUNED")  # in the store
 
@@ -137,7 +138,10 @@ class StoredOracle(keras_tuner.Oracle):
         """Replaces what is in memory by what the store holds; unfinished trials are queued."""
         if self.store is None:
             return
-        rows = self.store.trials()
+        with without_collections():
+            self._take_back_all(self.store.trials())
+
+    def _take_back_all(self, rows: list[TrialRow]) -> None:
         blanks = {}
         for number in {row.space for row in rows}:
             config = {"space": self.store.space(number), "values": {}}

@@ -12,6 +12,7 @@ from typing import Any
 
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_files, trial_row
+from tuner_app.store.collections_paused import without_collections
 from tuner_app.store.json_text import from_text
 from tuner_app.store.trial_row import TrialRow
 
@@ -103,7 +104,8 @@ class SearchReader:
     def trials(self) -> list[TrialRow]:
         """Every trial, in the order of their beginnings."""
         rows = self._rows(trial_row.SELECT + " ORDER BY number")
-        return [trial_row.from_columns(columns) for columns in rows]
+        with without_collections():
+            return [trial_row.from_columns(columns) for columns in rows]
 
     def trial(self, trial_id: str) -> TrialRow:
         """One trial. Raises: KeyError: there is none of that id."""
