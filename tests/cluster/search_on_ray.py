@@ -1,6 +1,6 @@
-"""A search on Ray whose first epoch kills a worker. Run in name spaces of its own.
+"""A search on Ray whose first epoch kills its worker. Run in name spaces of its own.
 
-python search_on_ray.py PROJECT
+python search_on_ray.py PROJECT DATA.csv
 """
 
 import os
@@ -13,9 +13,13 @@ from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
 from tuner_app.tuners.observer import Observer
 
+SPACE = Path(__file__).parents[1] / "faults" / "space.py"
 
-def search_config(project: str) -> SearchConfig:
-    return SearchConfig(space="linear", project=project, max_trials=4, epochs=3, seed=5)
+
+def search_config(project: str, data: str) -> SearchConfig:
+    """A small one."""
+    asked = {"dataset": f"csv:{data}?target=y", "space": f"{SPACE}:build", "lanes": "2"}
+    return SearchConfig(**asked, project=project, max_trials=4, epochs=3, seed=5)
 
 
 class Killer(Observer):
@@ -32,5 +36,5 @@ class Killer(Observer):
 
 
 if __name__ == "__main__":
-    outcome = run_search(search_config(sys.argv[1]), Workers(2), [Killer()])
+    outcome = run_search(search_config(*sys.argv[1:]), Workers(1), [Killer()])
     print(f"failure: {outcome.failure!r}")

@@ -1,5 +1,7 @@
 """KerasTuner's chief and workers, as real processes on loopback."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -23,57 +25,63 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts the script as a member of the search; whoever is left over is killed."""
-    port, started = str(free_port()), []
+class Members:
+    """The script's processes; see there."""
 
-    def begin(name: str | None, folder: Path, *words: str) -> subprocess.Popen:
-        environment = os.environ | {
-            "PYTHONPATH": str(SCRIPT.parents[2]),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        if name is not None:
-            environment |= {
-                "KERASTUNER_TUNER_ID": name,
-                "KERASTUNER_ORACLE_IP": "127.0.0.1",
-                "KERASTUNER_ORACLE_PORT": port,
-            }
-        process = subprocess.Popen(
-            [sys.executable, SCRIPT, folder, *words],
-            env=environment,
+    def __init__(self, folder: Path):
+        self.folder, self.port, self.pids = folder, free_port(), {}
+        self.process = subprocess.Popen(
+            [sys.executable, SCRIPT],
+            env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
         )
-        started.append(process)
-        return process
+        assert json.loads(self.process.stdout.readline()) == "ready"
 
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
+    def ask(self, **request) -> int:
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def begin(self, folder: str, name: str | None, pause: float = 0.0) -> None:
+        said, place = str(self.folder / f"{folder}-{name}"), str(self.folder / folder)
+        self.pids[name] = self.ask(folder=place, name=name, port=self.port, pause=pause, said=said)
+
+    def ended(self, name: str | None) -> int:
+        return self.ask(pid=self.pids.pop(name))
+
+    def said(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("*-*"))
+
+    def close(self) -> None:
+        for pid in self.pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.communicate()
 
 
-def ended(process: subprocess.Popen) -> None:
-    said, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    assert said.strip().splitlines()[-1] == "searched"
+@pytest.fixture
+def members(tmp_path):
+    found = Members(tmp_path)
+    yield found
+    found.close()
 
 
-def test_a_killed_workers_trials_are_done_by_the_other_and_all_processes_end(start, tmp_path):
-    alone = start(None, tmp_path / "alone")
-    chief = start("chief", tmp_path / "many")
-    doomed = start("worker0", tmp_path / "many", "0.5")
+def test_a_killed_workers_trials_are_done_by_the_other_and_all_processes_end(members, tmp_path):
+    members.begin("alone", None)
+    members.begin("many", "chief")
+    members.begin("many", "worker0", pause=0.5)
     for _ in range(3000):
         if (tmp_path / "many" / "p" / "workers" / "worker0").exists():
             break
         time.sleep(0.1)
     time.sleep(1.0)  # into its first trials, which take 1.5 seconds at the least
-    doomed.send_signal(signal.SIGKILL)
-    other = start("worker1", tmp_path / "many")
-    for process in (other, chief, alone):
-        ended(process)
+    os.kill(members.pids["worker0"], signal.SIGKILL)
+    members.begin("many", "worker1")
+    assert members.ended("worker0") == -signal.SIGKILL
+    for name in ("worker1", "chief", None):
+        assert members.ended(name) == 0, members.said()
     one, many = (
         {t.trial_id: t.score for t in results.read(tmp_path / name / "p").trials}
         for name in ("alone", "many")

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 INSIDE = "TWO_HOSTS_INSIDE"
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
 ALONE = ["--map-root-user", "--net", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
-TRIALS, EPOCHS = 100, 30
+TRIALS, EPOCHS = 100, 10
 RAY = Path(sys.executable).with_name("ray")
 WHAT = ("node", "join", "owner", "driver", "own")
 

@@ -84,7 +84,10 @@ class Channel:
         import ray
 
         def call(*arguments: object) -> object:
-            return ray.get(self._owner.call.remote(name, *arguments))
+            try:
+                return ray.get(self._owner.call.remote(name, *arguments))
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None  # as if it had been raised here
 
         return call
 
