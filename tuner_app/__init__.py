@@ -20,6 +20,7 @@ _HOMES = {
     "BayesianOptimization": "tuner_app.tuners.drop_in",
     "GridSearch": "tuner_app.tuners.drop_in",
     "Hyperband": "tuner_app.tuners.drop_in",
+    "PopulationBasedTraining": "tuner_app.tuners.drop_in",
     "RandomSearch": "tuner_app.tuners.drop_in",
 }
 _MODULES = ("data", "losses", "optimizers", "oracles", "results", "schedules", "tuners")

@@ -8,12 +8,13 @@
 import keras_tuner
 
 from tuner_app.errors import UserError, unknown
-from tuner_app.oracles import bayesian, grid, hyperband
+from tuner_app.oracles import bayesian, grid, hyperband, pbt
 from tuner_app.oracles.bayesian import BayesianOracle
 from tuner_app.oracles.budget import Budget
 from tuner_app.oracles.failure import SearchFailed
 from tuner_app.oracles.grid import GridOracle
 from tuner_app.oracles.hyperband import HyperbandOracle
+from tuner_app.oracles.pbt import PopulationOracle
 from tuner_app.oracles.random import RandomOracle
 from tuner_app.oracles.sampled import SAMPLERS, STARTUP, SampledOracle
 from tuner_app.oracles.stored import ENDED, StoredOracle
@@ -26,6 +27,7 @@ __all__ = [
     "Budget",
     "GridOracle",
     "HyperbandOracle",
+    "PopulationOracle",
     "RandomOracle",
     "SampledOracle",
     "SearchFailed",
@@ -38,6 +40,7 @@ _BY_NAME = {
     grid.NAME: GridOracle,
     hyperband.NAME: HyperbandOracle,
     bayesian.NAME: BayesianOracle,
+    pbt.NAME: PopulationOracle,
 }
 
 _OURS = {
@@ -59,8 +62,8 @@ def create(
     """The oracle of a command-line name.
 
     Args:
-        name: random, sobol, tpe, gp, cmaes, nsga2 or brute (Optuna's samplers); grid, hyperband or
-            bayesian.
+        name: random, sobol, tpe, gp, cmaes, nsga2 or brute (Optuna's samplers); grid, hyperband,
+            bayesian or pbt.
         objective: A metric's name (its direction is found from it) or a `keras_tuner.Objective`.
         max_trials: How many trials at most; None: until the oracle ends (random and bayesian: never
             before the space is exhausted).
@@ -87,8 +90,12 @@ def create(
             options.setdefault("hyperband_iterations", None)  # go on until there are enough
     else:
         options.setdefault("epochs", epochs)
+    if name != pbt.NAME:
+        options["max_trials"] = max_trials
+    elif max_trials is not None:
+        options.setdefault("population", max_trials)  # they are the trials
     try:
-        return kind(objective=objective, max_trials=max_trials, seed=seed, **options)
+        return kind(objective=objective, seed=seed, **options)
     except ValueError as error:
         if "Could not infer optimization direction" not in str(error):
             raise

@@ -47,9 +47,13 @@ class Lifting:
     def _differing(self, numbers) -> set[int]:
         return set(np.flatnonzero(numbers != self.part.numbers).tolist())
 
+    def news(self, numbers: np.ndarray) -> set[int]:
+        """Which of these numbers would have to be lifted, and are not yet."""
+        return self._differing(numbers) - set(self.varying) - set(self.fixed)
+
     def extend(self, numbers: np.ndarray) -> bool:
         """Lifts what differs from the template; True if that is new, so that a trace is due."""
-        new = self._differing(numbers) - set(self.varying) - set(self.fixed)
+        new = self.news(numbers)
         self.varying = tuple(sorted({*self.varying, *new}))
         return bool(new)
 

@@ -15,8 +15,7 @@ from tuner_app.tuners.stacked_trial import Run, StackedTrial
 
 def admit(search, stacked: StackedTrial, saved: dict | None) -> None:
     """Gives each execution a lane, where the checkpoint left it or at its beginning."""
-    tuner = search.tuner
-    seeds = [tuner.seed_of(stacked.trial_id, i) for i in range(tuner.executions_per_trial)]
+    tuner, seeds = search.tuner, search.seeds_of(stacked)
     if saved is not None and [run["seed"] for run in saved["runs"]] != seeds:
         saved = None  # of a run that failed
     if saved is not None:

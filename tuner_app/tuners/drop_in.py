@@ -1,4 +1,4 @@
-"""KerasTuner's four tuners, stacked: change the import, and nothing else.
+"""KerasTuner's four tuners, stacked: change the import, and nothing else; and a fifth.
 
     from tuner_app import RandomSearch  # was: from keras_tuner import RandomSearch
 
@@ -6,11 +6,19 @@
     tuner.search(x, y, epochs=10, validation_split=0.2)
     model = tuner.get_best_models()[0]
 
-The arguments are KerasTuner's, in its order. `**kwargs` are those of `PopulationTuner` besides: of
+The arguments are KerasTuner's, in its order; `PopulationBasedTraining` is not KerasTuner's, and has
+those that all have. `**kwargs` are those of `PopulationTuner` besides: of
 them, `lanes` (trials trained at once) is what one may want to set.
 """
 
-from tuner_app.oracles import BayesianOracle, GridOracle, HyperbandOracle, RandomOracle
+from tuner_app.oracles import (
+    BayesianOracle,
+    GridOracle,
+    HyperbandOracle,
+    PopulationOracle,
+    RandomOracle,
+)
+from tuner_app.results.lineage import Stretch
 from tuner_app.tuners.population import PopulationTuner
 
 
@@ -169,3 +177,76 @@ class Hyperband(PopulationTuner):
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
         super().__init__(oracle, hypermodel, **kwargs)
+
+
+class PopulationBasedTraining(PopulationTuner):
+    """A population whose members train together; those that lag behind go on from the weights of
+    those ahead, with changed hyperparameters (Jaderberg et al., 2017).
+
+    A trial is a member, and its hyperparameters are those of its best epoch; `schedule` has those
+    of every epoch before. The models must be ones that can be stacked. What decides their structure
+    comes with the weights and is not changed: `oracle.inherited` names it.
+
+    Args (besides those of `RandomSearch`, without max_trials and max_retries_per_trial):
+        population: How many members, at least 2.
+        interval: After so many epochs, again and again, members are compared.
+        factors: One of these multiplies each number of a copy.
+        resample: The probability that a number is drawn anew instead.
+        quantile: The share of the members that is replaced, and the share that is copied.
+        patience: The search ends after so many epochs without a better best; None: never.
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> def build(hp):
+    ...     model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    ...     model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    ...     return model
+    >>> tuner = PopulationBasedTraining(
+    ...     build, "val_loss", population=4, interval=1, seed=0, directory=tempfile.mkdtemp())
+    >>> x = np.linspace(-1, 1, 32, dtype="float32")[:, None]
+    >>> tuner.search(x, 2 * x, epochs=3, validation_data=(x, 2 * x), verbose=0)
+    >>> [(stretch.first, stretch.end) for stretch in tuner.schedule()][-1][1]
+    3
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        population=20,
+        interval=4,
+        factors=(0.8, 1.2),
+        resample=0.25,
+        quantile=0.2,
+        patience=None,
+        seed=None,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        max_consecutive_failed_trials=3,
+        **kwargs,
+    ):
+        oracle = PopulationOracle(
+            objective=objective,
+            population=population,
+            interval=interval,
+            factors=factors,
+            resample=resample,
+            quantile=quantile,
+            patience=patience,
+            seed=seed,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        super().__init__(oracle, hypermodel, **kwargs)
+
+    def schedule(self, rank: int = 0) -> list[Stretch]:
+        """Which values trained a trial's best weights in which epochs, the first ones first.
+
+        Args:
+            rank: 0 for the best trial, 1 for the next.
+        """
+        trial = self.oracle.get_best_trials(rank + 1)[rank]
+        return self.oracle.lineage(trial.trial_id, trial.best_step + 1)

@@ -123,6 +123,14 @@ class LaneCallbacks:
             for callback, attributes in zip(self._callbacks, state, strict=True):
                 vars(callback).update(_resolved(copy.deepcopy(attributes)))
 
+    def begin_anew(self, kind: type, optimizer: keras.optimizers.Optimizer) -> None:
+        """The lane has another model, of which they know nothing yet; what they log goes on."""
+        self.model.move_to(self.model.lane, kind, optimizer)
+        for callback in self._callbacks:
+            if type(callback) not in (keras.callbacks.TerminateOnNaN, keras.callbacks.CSVLogger):
+                callback.on_train_begin(None)
+                self.model.take_back(f"the callback {type(callback).__name__}")
+
     def epoch_begin(self, epoch: int) -> None:
         self._call("on_epoch_begin", epoch, None)
 

@@ -96,6 +96,14 @@ class LaneModel:
         self.__dict__["readout"] = readout
         self.__dict__["_given"] = None
 
+    def move_to(self, lane: Lane, kind: type | None = None, optimizer=None) -> None:
+        """From now on the lane is another one; with `kind` and `optimizer`, of another model."""
+        own = self.__dict__
+        own["lane"], own["readout"], own["_given"] = lane, None, None
+        if kind is not None:
+            own["_kind"], own["_real"], own["pending"] = kind, None, None
+            own["optimizer"] = LaneOptimizer(self, optimizer, self.optimizer._iterations)
+
     def forget(self) -> None:
         """The lane was changed: what was read of it is stale."""
         self.__dict__["readout"] = None

@@ -13,7 +13,9 @@ from keras_tuner import errors
 from keras_tuner.src.engine import tuner as tuner_module
 
 from tuner_app.errors import UserError
+from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
+from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
 from tuner_app.tuners.lane_budget import MOST_LANES, planned
 from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
@@ -88,12 +90,18 @@ class PopulationTuner(SequentialTuner):
         self.stacked, self.by_fit, self.stack_stats = 0, Counter(), None
         self.plan = None
         self._fit_args, self._fit_kwargs = fit_args, fit_kwargs
+        evolving = isinstance(self.oracle, PopulationOracle)
         try:
             arguments = self._stackable(fit_args, fit_kwargs)
         except CannotStack as reason:
+            if evolving:
+                raise UserError(
+                    f"Population-based training trains its members together, but {reason}. Take "
+                    "another oracle."
+                ) from None
             self._run_by_fit(str(reason))
         else:
-            search = StackedSearch(self, arguments)
+            search = (EvolvingSearch if evolving else StackedSearch)(self, arguments)
             self.plan = search.plan
             search.run()
 

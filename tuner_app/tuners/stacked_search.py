@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from keras_tuner.src import utils
 
@@ -27,6 +28,8 @@ class StackedSearch:
         tuner: Opens and closes trials, builds models, and trains by `fit` what can't stack.
         arguments: What `search` was given.
     """
+
+    trial_kind = StackedTrial
 
     def __init__(self, tuner, arguments: FitArguments):
         self.tuner, self.arguments = tuner, arguments
@@ -107,7 +110,7 @@ class StackedSearch:
 
     def _begin(self, trial, slot: int) -> None:
         began = time.monotonic()
-        stacked = StackedTrial(trial, slot, self.tuner.oracle.objective)
+        stacked = self.trial_kind(trial, slot, self.tuner.oracle.objective)
         self.open[stacked.trial_id] = stacked
         try:
             saved = self.saved.pop(stacked.trial_id, None)
@@ -116,8 +119,12 @@ class StackedSearch:
             self._give_up(stacked, error)
         else:
             stacked.seconds += time.monotonic() - began
-            if stacked.done:  # its runs were over before the process died
-                self._close(stacked)
+            self._close_done()  # its runs may have been over before the process died
+
+    def seeds_of(self, stacked: StackedTrial) -> list[int]:
+        """The seed of each of a trial's runs."""
+        tuner = self.tuner
+        return [tuner.seed_of(stacked.trial_id, i) for i in range(tuner.executions_per_trial)]
 
     # An epoch.
 
@@ -151,8 +158,7 @@ class StackedSearch:
         for stacked, run in ended:
             if run.key in self.runs:
                 self._guarded(run, self._after_epoch, stacked, run, readout)
-        for stacked in [s for s in self.open.values() if s.done]:
-            self._close(stacked)
+        self._close_done()
 
     def _after_failed_epoch(self, error: Exception) -> None:
         """Out of memory: all go on from the checkpoint, in half the lanes. Anything else, or no
@@ -215,6 +221,10 @@ class StackedSearch:
             self.tuner.stacked += 1
             self.tuner._close_trial(stacked.trial, error=error, mode="stacked")
 
+    def _close_done(self) -> None:
+        for stacked in [s for s in self.open.values() if s.done]:
+            self._close(stacked)
+
     def _close(self, stacked: StackedTrial) -> None:
         """Ends a trial whose runs are over; its weights are on the disk before it is COMPLETED."""
         tuner = self.tuner
@@ -230,7 +240,11 @@ class StackedSearch:
         self.free_slots.insert(0, stacked.slot)
         tuner.stacked += 1
         tuner.stack_stats = self.population.stats
-        tuner._close_trial(stacked.trial, [run.history for run in stacked.runs], mode="stacked")
+        tuner._close_trial(stacked.trial, mode="stacked", **self._outcome(stacked))
+
+    def _outcome(self, stacked: StackedTrial) -> dict[str, Any]:
+        """What a trial came to, as `_close_trial` takes it."""
+        return {"results": [run.history for run in stacked.runs]}
 
     def _file_of(self, stacked: StackedTrial) -> tuple[WeightsFile, dict]:
         """What writes the weights of models like the trial's, and Keras's note of their shapes."""
@@ -251,10 +265,7 @@ class StackedSearch:
 
     def save(self) -> None:
         """Writes where every open trial stands."""
-        states = [
-            stacked.state(lambda key: self.population.lane(key).state)
-            for stacked in self.open.values()
-        ]
+        states = [self._state_of(stacked) for stacked in self.open.values()]
         waiting = list(self.saved.values())  # of trials that were not opened again yet
         further = {i for i, s in self.open.items() if i in self.suspects and s.got_further}
         if further:
@@ -262,3 +273,6 @@ class StackedSearch:
             self.suspects -= further
         stack_checkpoint.write(Path(self.tuner.checkpoint_dir), states + waiting)
         self.saved_at = time.monotonic()
+
+    def _state_of(self, stacked: StackedTrial) -> dict[str, Any]:
+        return stacked.state(lambda key: self.population.lane(key).state)

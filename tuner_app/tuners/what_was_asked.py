@@ -10,6 +10,7 @@ from tuner_app.errors import UserError
 # The oracle's arguments that make up the budget and the method; whichever it has.
 _SETTINGS = (
     "max_trials max_epochs factor hyperband_iterations num_initial_points alpha beta "
+    "population interval factors resample quantile patience "
     "options explore generation defaults_first extend_ranges pruner"
 ).split()
 
