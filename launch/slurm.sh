@@ -37,6 +37,10 @@ if [ "$nodes" -gt 1 ]; then
     "$bin/ray" start --address="$head:$port" "${resources[@]}" --block &
 fi
 
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+  # The job runs once at a time, so this is of its last run, whose node may have died.
+  rm -f "$project/search.lock"
+fi
 if [ -f "$project/search.db" ]; then
   command=(resume "$project")
 else

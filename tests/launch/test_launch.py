@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,13 @@ def slurm(tmp_path):
 def test_slurm_starts_a_cluster_and_the_search(slurm, tmp_path):
     start, log = slurm
     assert start(str(tmp_path / "p"), "--max_trials=9").wait(60) == 0
-    said = log.read_text().splitlines()
-    head, others = (line for line in said if line.startswith("srun"))
+    for _ in range(600):  # those that it left in the background may not have begun
+        said = log.read_text().splitlines()
+        starts = [line for line in said if line.startswith("srun") and line.endswith("--block")]
+        if len(starts) == 2:
+            break
+        time.sleep(0.1)
+    others, head = sorted(starts, key=lambda line: "--head" in line)
     assert "--nodelist=node1" in head and "ray start --head" in head and "--num-cpus=4" in head
     assert "--nodes=2" in others and "--exclude=node1" in others and "node1:20041" in others
     (command,) = (line.split()[1:] for line in said if line.startswith("tuner-app"))
@@ -93,15 +99,17 @@ def test_slurm_starts_a_cluster_and_the_search(slurm, tmp_path):
 def test_slurm_stops_before_the_time_is_up_and_goes_on_later(slurm, tmp_path):
     start, log = slurm
     (tmp_path / "p").mkdir()
-    (tmp_path / "p" / "search.db").touch()
-    process = start(str(tmp_path / "p"), ENDLESS="1")
+    for name in ("search.db", "search.lock"):
+        (tmp_path / "p" / name).touch()
+    process = start(str(tmp_path / "p"), ENDLESS="1", SLURM_RESTART_COUNT="1")
     for _ in range(600):
         if log.exists() and "tuner-app resume" in log.read_text():
             break
-        subprocess.run(["sleep", "0.1"], check=True)
+        time.sleep(0.1)
     process.terminate()
     assert process.wait(60) == 0
     assert log.read_text().splitlines()[-1] == "scontrol requeue 41"
+    assert not (tmp_path / "p" / "search.lock").exists()
 
 
 def test_ray_cluster_file_follows_rays_schema():
@@ -121,6 +129,7 @@ def test_kubernetes_manifest_agrees_with_itself_and_with_the_command_line():
         assert container["image"] == "tuner-app"
         assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/projects"}]
         assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert f"ray=={spec['rayVersion']}" in (ROOT / "constraints.txt").read_text().split()
     flags = re.findall(r"--\S+=[^\s;']+", job["spec"]["entrypoint"])
     values, _ = parse(search, flags)
     assert values.project.startswith("/projects/")
