@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by launch/local.sh and tests/run.sh: makes .venv in the project's root and installs the
 # project there, again only when what it is installed from has changed.
 #

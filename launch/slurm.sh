@@ -50,6 +50,7 @@ fi
   --num_workers="$nodes" --gpus_per_worker="$gpus" &
 search=$!
 
+# shellcheck disable=SC2329  # the trap calls it
 stop_and_queue_again() {
   kill -TERM "$search"
   wait "$search" || true
