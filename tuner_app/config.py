@@ -14,6 +14,7 @@ BACKENDS = ("tensorflow", "jax")
 DIRECTIONS = ("min", "max")
 UNITS = {"s": 1, "m": 60, "h": 3600}  # seconds
 PRUNERS = ("none", "median", "asha", "hyperband", "wilcoxon", "patient")
+OF_PBT = ("population", "interval", "quantile", "perturb", "resample_probability")
 FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
 
@@ -98,11 +99,35 @@ class SearchConfig:
         "After every 20 trials, widen ranges whose best trials are at an end. For the oracles that "
         "are samplers, but cmaes.",
     )
+    population: int = _field(
+        0,
+        "With --oracle=pbt: how many members train together, instead of --max_trials. Members that "
+        "lag behind go on from the weights of those ahead, with changed hyperparameters. 0: "
+        "--max_trials.",
+    )
+    interval: int = _field(
+        4, "With --oracle=pbt: after so many epochs, again and again, members are compared."
+    )
+    quantile: float = _field(
+        0.2,
+        "With --oracle=pbt: the share of the members that is replaced at each comparison, and the "
+        "share that is copied; up to 0.5.",
+    )
+    perturb: str = _field(
+        "0.8,1.2",
+        "With --oracle=pbt: one of these factors multiplies each number of a copy, within its "
+        "range.",
+    )
+    resample_probability: float = _field(
+        0.25,
+        "With --oracle=pbt: how likely a hyperparameter of a copy is drawn anew instead; a choice "
+        "without an order changes in no other way.",
+    )
     epochs: int = _field(40, "The most epochs that a trial trains.")
     patience: int = _field(
         10,
         "End a trial after this many epochs without a better objective, and restore its best "
-        "weights. 0: no early stopping.",
+        "weights; with --oracle=pbt, end all members when none was better. 0: no early stopping.",
     )
     batch_size: int = _field(32, "Examples in one training step.")
     seed: int = _field(
@@ -138,14 +163,14 @@ class SearchConfig:
     def __post_init__(self) -> None:
         texts = (
             "dataset space project oracle pruner objective time_limit target enqueue warm_start "
-            "lanes backend precision"
+            "lanes backend precision perturb"
         ).split()
         for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
-        for name in ("max_trials", "epochs", "batch_size"):
+        for name in ("max_trials", "epochs", "batch_size", "interval"):
             _check_whole(name, getattr(self, name), at_least=1)
-        for name in ("patience", "max_epochs_total", "trials_patience"):
+        for name in ("patience", "max_epochs_total", "trials_patience", "population"):
             _check_whole(name, getattr(self, name), at_least=0)
         if not isinstance(self.extend_ranges, bool):
             raise UserError(f"extend_ranges is {self.extend_ranges!r}, expected true or false.")
@@ -167,6 +192,7 @@ class SearchConfig:
             )
         if self.pruner != "none" and "," in self.objective:
             raise UserError("Pruning needs one objective; received several. Leave the pruner out.")
+        _check_population(self)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.backend and self.backend not in BACKENDS:
@@ -201,6 +227,25 @@ class SearchConfig:
             return float(self.target)
         except ValueError:
             raise UserError(f"target is {self.target!r}, expected a number.") from None
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search has: the members of its population, or `max_trials`."""
+        return self.population or self.max_trials
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """The factors of `perturb`."""
+        try:
+            found = tuple(float(part) for part in self.perturb.split(","))
+        except ValueError:
+            found = ()
+        if not found or not all(0 < factor < float("inf") and factor != 1 for factor in found):
+            raise UserError(
+                f"perturb is {self.perturb!r}, expected factors above 0 that are not 1, such as "
+                "0.8,1.2."
+            )
+        return found
 
     @property
     def past_searches(self) -> tuple[str, ...]:
@@ -278,6 +323,39 @@ def _optimizer_names(names: Any) -> tuple[str, ...]:
         if name not in known:
             raise unknown("optimizer", str(name), known)
     return names
+
+
+def _check_population(config: SearchConfig) -> None:
+    """What only population-based training has."""
+    config.factors  # noqa: B018 (raises)
+    for name, low, high in (("quantile", 0.0, 0.5), ("resample_probability", 0.0, 1.0)):
+        value = getattr(config, name)
+        number = isinstance(value, float | int) and not isinstance(value, bool)
+        if not number or not low <= value <= high or value == 0 and name == "quantile":
+            least = "a share above 0 and" if name == "quantile" else "a probability from 0"
+            raise UserError(f"{name} is {value!r}, expected {least} up to {high:g}.")
+    if config.oracle != "pbt":
+        for item in dataclasses.fields(config):
+            if item.name in OF_PBT and getattr(config, item.name) != item.default:
+                raise UserError(
+                    f"{item.name} is {getattr(config, item.name)!r}, but only the oracle pbt has a "
+                    f"population. Add --oracle=pbt, or leave it out."
+                )
+        return
+    if config.trials < 2:
+        raise UserError(f"population is {config.trials}, expected at least 2 members.")
+    if config.interval >= config.epochs:
+        raise UserError(
+            f"interval is {config.interval} and epochs is {config.epochs}, so no member would ever "
+            "be replaced. Expected fewer epochs between comparisons than in all."
+        )
+    if config.pruner != "none":
+        raise UserError(
+            f"pruner is {config.pruner}, but the oracle pbt replaces what lags behind by itself. "
+            "Leave one of them out."
+        )
+    if "," in config.objective:
+        raise UserError("The oracle pbt needs one objective; received several.")
 
 
 def _check_objective(objective: str) -> None:

@@ -77,7 +77,7 @@ def stored(directory: str | Path) -> tuple[SearchConfig, list[TrialRecord]]:
     """
     with SearchReader(directory) as reader:
         asked = reader.fact("config")
-        trials = [row.record() for row in reader.trials() if row.status in ENDED]
+        trials = [trial for trial in reader.records() if trial.status in ENDED]
     if asked is None:
         raise UserError(
             f"{directory} holds a search that was begun by a Python program of its own. Resume it "
@@ -122,7 +122,9 @@ def run_search(
     finally:
         tuner.close()
     spent = time.monotonic() - began
-    ended = tuner.oracle.over if tuner.oracle.remaining_trials() else ""
+    # All members of a population end together.
+    whole = not tuner.oracle.remaining_trials() and config.oracle != "pbt"
+    ended = "" if whole else tuner.oracle.over
     found = results.read(directory)
     return Outcome(
         directory,
@@ -186,7 +188,7 @@ def prepare(
     objective = _objective(config, space, dataset)
     options, told = _oracle_options(config, getattr(objective, "name", objective))
     oracle = oracles.create(
-        config.oracle, objective, config.max_trials, config.seed, config.epochs, **options
+        config.oracle, objective, config.trials, config.seed, config.epochs, **options
     )
 
     directory = config.directory
@@ -210,6 +212,8 @@ def prepare(
         "verbose": 0,
     }
     warm_start.check_names(options.get("first", ()), tuner.oracle.get_space()._hps)
+    if config.oracle == "pbt":
+        told += (_population_plan(tuner.oracle),)
     if config.oracle == "hyperband":
         told += (_hyperband_plan(tuner.oracle.plan()),)
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
@@ -244,6 +248,15 @@ def _oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any
         patience=config.trials_patience or None,
     )
     options: dict[str, Any] = {"pruner": config.pruner, "budget": budget}
+    if config.oracle == "pbt":
+        options |= {
+            "interval": config.interval,
+            "quantile": config.quantile,
+            "factors": config.factors,
+            "resample": config.resample_probability,
+            "patience": config.patience or None,
+            "defaults_first": True,
+        }
     if config.oracle not in oracles.SAMPLERS:
         if config.enqueue or config.warm_start or config.extend_ranges:
             raise UserError(
@@ -280,6 +293,17 @@ def _hyperband_plan(brackets: list[list[tuple[int, int]]]) -> str:
     return f"Brackets, again and again: {'; then '.join(words)}."
 
 
+def _population_plan(oracle: Any) -> str:
+    """What is done after each interval, in words."""
+    number = max(1, int(oracle.quantile * oracle.population + 1e-9))
+    copied = f"the {number} last go" if number > 1 else "the last goes"
+    return (
+        f"A population of {oracle.population}: after every {oracle.interval} epochs {copied} on "
+        f"from the weights of the first {f'{number} ' if number > 1 else ''}with changed "
+        "hyperparameters."
+    )
+
+
 def _callbacks(config: SearchConfig, objective: Any) -> list:
     import keras
 
@@ -288,7 +312,7 @@ def _callbacks(config: SearchConfig, objective: Any) -> list:
 
     callbacks: list[Any] = [EvaluateAtPoint()]
     objective = parts(objective)[0]  # of several, patience watches the first
-    if config.patience:
+    if config.patience and config.oracle != "pbt":  # which counts it over all members
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 objective.name,
@@ -329,7 +353,7 @@ def _headline(config: SearchConfig, dataset: data.Dataset, device: str) -> str:
         for split, size in dataset.spec.sizes.items()
     )
     return (
-        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.max_trials} trials "
+        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.trials} trials "
         f"of at most {config.epochs} epochs on {device}. In {config.directory}."
     )
 

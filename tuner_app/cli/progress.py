@@ -32,6 +32,7 @@ class SearchState:
         self.curves: dict[str, list[float]] = {}  # of the running ones, by trial id
         self.max_trials: int | None = None
         self.objective, self.direction = "", "min"
+        self.compared: tuple[int, int, int] | None = None  # a population's epoch, epochs, copies
         self.stack: Any = None  # the engine's `PopulationStats`, once trials are stacked
         self.began = time.monotonic()
 
@@ -49,6 +50,10 @@ class SearchState:
             self.curves[trial_id] = []  # another execution of the same trial, or its retry
         if self.objective in metrics:
             self.curves.setdefault(trial_id, []).append(float(metrics[self.objective]))
+
+    def compare(self, epoch: int, epochs: int, copies: int) -> None:
+        before = self.compared[2] if self.compared else 0
+        self.compared = (epoch, epochs, before + copies)
 
     def finish(self, trial: TrialRecord) -> None:
         self.done.append(trial)
@@ -109,6 +114,13 @@ class PlainProgress(Observer):
             flush=True,
         )
 
+    def population_compared(self, epoch: int, epochs: int, best: float | None, copies: int) -> None:
+        state = self._state
+        state.compare(epoch, epochs, copies)
+        value = "none has a value" if best is None else f"best {state.objective} {best:.4f}"
+        replaced = "1 member" if copies == 1 else f"{copies} members"
+        print(f"epoch {epoch}/{epochs}  {value}, {replaced} replaced", flush=True)
+
 
 class LiveProgress(Observer):
     """A live view in a terminal: trials done, the best so far, the running trial, time left."""
@@ -139,6 +151,9 @@ class LiveProgress(Observer):
 
     def stack_reported(self, stats: Any) -> None:
         self._state.stack = stats
+
+    def population_compared(self, epoch: int, epochs: int, best: float | None, copies: int) -> None:
+        self._state.compare(epoch, epochs, copies)
 
     def trial_ended(self, trial: TrialRecord) -> None:
         self._state.finish(trial)
@@ -193,6 +208,9 @@ class LiveProgress(Observer):
         done, total = len(state.done), state.max_trials
         left = state.seconds_left()
         parts = [f"{done}/{total} trials" if total else f"{done} trials"]
+        if state.compared is not None:  # all trials end together: epochs tell more
+            done, total, copies = state.compared
+            parts = [f"{len(state.running)} members, epoch {done}/{total}, {copies} copies"]
         parts.append(f"{clock(state.seconds())} gone")
         if left is not None:
             parts.append(f"about {clock(left)} left")

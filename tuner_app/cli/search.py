@@ -30,6 +30,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
             flags.DEFINE_list(item.name, list(item.default), help, flag_values)
         elif isinstance(item.default, bool):
             flags.DEFINE_bool(item.name, item.default, help, flag_values)
+        elif isinstance(item.default, float):
+            flags.DEFINE_float(item.name, item.default, help, flag_values=flag_values)
         elif isinstance(item.default, int):
             define_whole_number(item.name, item.default, help, flag_values)
         else:

@@ -7,6 +7,7 @@ in the best trial's list below and in `tuner-app results`.
 import dataclasses
 import shutil
 import sys
+import textwrap
 from collections import Counter
 
 from tuner_app import results
@@ -14,9 +15,11 @@ from tuner_app.cli.invocation import command_line
 from tuner_app.cli.progress import clock, short
 from tuner_app.cli.results import UNBROKEN
 from tuner_app.experiment import Outcome
+from tuner_app.results.lineage import changes
 from tuner_app.store import TrialRecord
 
 SHOWN = 10
+WIDTH = 100
 BY_FIT = "trained by fit: "  # how the message of a trial that could not be stacked begins
 MODES = {"fit": "one by one", "stacked": "stacked"}
 
@@ -26,6 +29,7 @@ def summary(outcome: Outcome) -> str:
     blocks = []
     if outcome.best is not None:
         blocks += [_leaderboard(outcome), _best(outcome.best, outcome.results.objective)]
+        blocks.append(_lineage(outcome))
     blocks.append(_counts(outcome))
     blocks.append([f"Range:    {edge}; --extend_ranges widens it" for edge in outcome.edges])
     blocks.append(_next(outcome) if outcome.best is not None else _why_nothing(outcome))
@@ -35,7 +39,7 @@ def summary(outcome: Outcome) -> str:
 def _leaderboard(outcome: Outcome) -> list[str]:
     found = outcome.results
     completed = [trial for trial in found.trials if trial.status == "COMPLETED"]
-    top = dataclasses.replace(found, trials=completed[:SHOWN])
+    top = dataclasses.replace(found, trials=completed[:SHOWN], lineages={})
     lines = results.as_table(top, width=UNBROKEN).splitlines()
     if sys.stdout.isatty():
         columns = shutil.get_terminal_size().columns
@@ -51,6 +55,17 @@ def _best(best: TrialRecord, objective: str) -> list[str]:
         f"Best: trial {best.trial_id}, {objective} {best.score:.4f}{epoch}",
         *(f"  {name:<{width}}  {short(value)}" for name, value in best.hyperparameters.items()),
     ]
+
+
+def _lineage(outcome: Outcome) -> list[str]:
+    """Of population-based training, which values trained the best weights in which epochs."""
+    stretches = outcome.results.lineages.get(outcome.best.trial_id, [])
+    if len(stretches) < 2:  # no copy: the values above are all that it had
+        return []
+    lines = ["Its weights came about in stretches, which `export` trains again:"]
+    for line in changes(stretches):
+        lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
 
 
 def _counts(outcome: Outcome) -> list[str]:
@@ -71,6 +86,10 @@ def _counts(outcome: Outcome) -> list[str]:
         lines.append(f"          {count} {reason}")
     if outcome.ended:
         lines.append(f"Ended:    {outcome.ended}")
+    if outcome.results.population is not None:
+        lines += textwrap.wrap(
+            f"Population: {outcome.results.population}", WIDTH, subsequent_indent=" " * 10
+        )
     if outcome.stack:
         lines.append(f"Stack:    {outcome.stack}")
     for reason, count in Counter(trial.message for trial in failed).most_common():

@@ -1,6 +1,7 @@
 """A search's results as text: a table for people, JSON for programs, CSV for spreadsheets."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -10,6 +11,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from tuner_app.results.lineage import as_json as as_json_lineage
+from tuner_app.results.lineage import changes
 from tuner_app.results.search_results import SearchResults
 from tuner_app.store.json_text import exportable
 
@@ -28,7 +31,11 @@ def as_json(results: SearchResults) -> str:
     `tuner-app search --pruner`), RUNNING, IDLE (waits to be run) or INVALID. With several
     objectives there is `pareto` besides, the ids of the trials that none beats in all of them;
     `objective` has `parts` (each name and its direction), each completed trial `objectives`, and
-    the score is the sum of what is minimized less that of what is maximized.
+    the score is the sum of what is minimized less that of what is maximized. Of population-based
+    training a completed trial has `lineage` besides, which values trained its best weights in which
+    epochs: a list of first_epoch (from 0), end_epoch (the one after the last), trial_id and
+    hyperparameters; and there is `population`: members, interval, copies, within (copies that did
+    not leave their stack) and inherited (hyperparameters that could not be changed).
     """
     trials = [
         {
@@ -49,6 +56,11 @@ def as_json(results: SearchResults) -> str:
         for trial in trials:
             if trial["trial_id"] in results.values:
                 trial["objectives"] = results.values[trial["trial_id"]]
+    for trial in trials:
+        if trial["trial_id"] in results.lineages:
+            trial["lineage"] = as_json_lineage(results.lineages[trial["trial_id"]])
+    if results.population is not None:
+        several["population"] = dataclasses.asdict(results.population)
     whole = exportable({"objective": goal, "trials": trials} | several)
     return json.dumps(whole, indent=2, allow_nan=False)
 
@@ -110,7 +122,18 @@ def as_table(results: SearchResults, width: int | None = None) -> str:
         ]
         lines.append("  ".join([*padded, wrapped[0]]).rstrip())
         lines += [" " * indent + part for part in wrapped[1:]]
-    return "\n".join([*lines, *_front(results)]) + "\n"
+    return "\n".join([*lines, *_front(results), *_line_of_best(results, columns)]) + "\n"
+
+
+def _line_of_best(results: SearchResults, columns: int) -> list[str]:
+    """Of population-based training, where the best weights come from, a line a stretch."""
+    best = results.best
+    if best is None or best.trial_id not in results.lineages:
+        return []
+    lines = ["", f"Population: {results.population}", f"Lineage of trial {best.trial_id}:"]
+    for line in changes(results.lineages[best.trial_id]):
+        lines += textwrap.wrap(line, columns, initial_indent="  ", subsequent_indent="    ")
+    return lines
 
 
 def _front(results: SearchResults) -> list[str]:

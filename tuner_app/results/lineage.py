@@ -93,5 +93,62 @@ def changes(stretches: Sequence[Stretch]) -> list[str]:
     return lines
 
 
+@dataclass(frozen=True)
+class Counts:
+    """A population in numbers.
+
+    Attributes:
+        members, interval: How many they are, and the epochs between two comparisons.
+        copies, within: How often one took over another's state, and how often without leaving its
+            stack.
+        inherited: Hyperparameters that come with the weights and can't be changed.
+    """
+
+    members: int
+    interval: int
+    copies: int
+    within: int
+    inherited: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"{self.members} members, compared every {self.interval} epochs; "
+        if not self.copies:
+            return text + "none was replaced"
+        where = ", all within a stack" if self.copies == self.within else ""
+        if not where:
+            where = f", {self.within} within a stack, {self.copies - self.within} over the host"
+        text += f"{self.copies} copies{where}"
+        if self.inherited:
+            text += f"; inherited unchanged: {', '.join(self.inherited)}"
+        return text
+
+
+def counts(reader: SearchReader) -> Counts | None:
+    """The population of a search; None for other kinds of search."""
+    events = events_of(reader.trials())
+    if not events:
+        return None
+    asked = reader.fact("asked", {}).get("oracle", {})
+    copies = [e for of_member in events.values() for e in of_member if e["source"] is not None]
+    tried = reader.oracle_state().get("tried", {})
+    inherited = tuple(name for name, (taken, refused) in tried.items() if refused and not taken)
+    within = sum(bool(event.get("within")) for event in copies)
+    return Counts(len(events), asked.get("interval", 0), len(copies), within, inherited)
+
+
+def as_json(stretches: Sequence[Stretch]) -> list[dict[str, Any]]:
+    """Stretches as JSON values: first_epoch (from 0), end_epoch (the one after the last), trial_id,
+    hyperparameters."""
+    return [
+        {
+            "first_epoch": stretch.first,
+            "end_epoch": stretch.end,
+            "trial_id": stretch.trial_id,
+            "hyperparameters": dict(stretch.values),
+        }
+        for stretch in stretches
+    ]
+
+
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

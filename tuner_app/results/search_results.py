@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner_app.results.lineage import Counts, Stretch, counts, lineages
 from tuner_app.results.pareto import objective_values, pareto
 from tuner_app.store import SearchReader, TrialRecord
 from tuner_app.store.reader import History
@@ -21,6 +22,9 @@ class SearchResults:
         directory: The project directory.
         parts: Of several objectives, each name and its direction; empty for one.
         values: Of several objectives, what each completed trial gave: trial id to name to value.
+        lineages: Of population-based training, which values trained each completed trial's best
+            weights in which epochs.
+        population: Of population-based training, its numbers.
     """
 
     objective: str
@@ -29,6 +33,8 @@ class SearchResults:
     directory: Path | None = None
     parts: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, float]] = field(default_factory=dict)
+    lineages: dict[str, list[Stretch]] = field(default_factory=dict)
+    population: Counts | None = None
 
     @property
     def pareto(self) -> list[str]:
@@ -54,7 +60,7 @@ def read(directory: str | Path) -> SearchResults:
     """
     with SearchReader(directory) as reader:
         goal = reader.fact("objective", {"name": "score", "direction": "min"})
-        rows = reader.trials()
+        rows, population = reader.trials(), counts(reader)
     trials, parts = [row.record() for row in rows], goal.get("parts") or {}
     values = {
         row.trial_id: objective_values(row.metrics, list(parts))
@@ -63,7 +69,14 @@ def read(directory: str | Path) -> SearchResults:
     }
     best_first = ranked(trials, goal["direction"])
     return SearchResults(
-        goal["name"], goal["direction"], best_first, Path(directory), parts, values
+        goal["name"],
+        goal["direction"],
+        best_first,
+        Path(directory),
+        parts,
+        values,
+        lineages(rows),
+        population,
     )
 
 

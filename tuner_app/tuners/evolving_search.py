@@ -133,7 +133,8 @@ class EvolvingSearch(StackedSearch):
         if self._stalled(epoch):
             self._end_all()
             return
-        targets = self.oracle.exploited(epoch, {m.trial_id: self._score(m) for m in going})
+        scores = {m.trial_id: self._score(m) for m in going}
+        targets = self.oracle.exploited(epoch, scores)
         copies, values = [], {}
         for target, source in targets.items():
             taken = [values[t] for t, s in targets.items() if s == source and t in values]
@@ -157,6 +158,9 @@ class EvolvingSearch(StackedSearch):
         }
         for copy in copies:
             self._take_over(copy)
+        found = [score for score in scores.values() if score is not None]
+        best = (max if self.oracle.objective.direction == "max" else min)(found, default=None)
+        self.tuner._tell("population_compared", epoch, self.arguments.epochs, best, len(copies))
         for member in going:
             member.until += self.oracle.interval
         for key in sorted(states, key=lambda key: self.oracle.number_of(key[0])):

@@ -28,6 +28,10 @@ class Observer:
     def stack_reported(self, stats: Any) -> None:
         """One epoch of all lanes is over; `stats` is the engine's `PopulationStats`."""
 
+    def population_compared(self, epoch: int, epochs: int, best: float | None, copies: int) -> None:
+        """Members of a population were compared after so many epochs of `epochs`; the best of them
+        stood at `best`, and so many were replaced by copies."""
+
     def trial_ended(self, trial: TrialRecord) -> None:
         """A trial is COMPLETED or FAILED."""
 
