@@ -26,6 +26,11 @@ def test_what_is_written_is_read_back_by_another_connection(tmp_path):
         with SearchReader(tmp_path / "search") as reader:  # while the writer is at work
             assert reader.fact("config") == {"max_trials": 2, "nothing": None}
             assert reader.trials() == [written]
+            assert reader.records() == [written.record()]
+            assert reader.unfinished() == []
+            queued = row(store, 1, "IDLE")
+            store.save_trial(queued)
+            assert reader.unfinished() == [queued]
             assert reader.space(written.space) == SPACE
             assert reader.fact("unheard of", 7) == 7
 

@@ -29,8 +29,7 @@ from tuner_app.oracles.quiet_optuna import quiet_optuna
 from tuner_app.oracles.trial_from_row import as_trial, stored_status
 from tuner_app.store import SearchStore, TrialRow
 from tuner_app.store.collections_paused import without_collections
-
-ENDED = ("COMPLETED", "FAILED", "PRUNED")  # in the store
+from tuner_app.store.trial_row import ENDED
 
 # What `Oracle.get_state` gives and the store has already, in the trials or by its own name.
 _IN_THE_STORE = (

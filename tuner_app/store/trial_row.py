@@ -63,6 +63,8 @@ class TrialRow:
         )
 
 
+ENDED = ("COMPLETED", "FAILED", "PRUNED")
+
 _DECIDED = (
     "trial_id, number, status, space, hyperparameters, score, best_epoch, metrics, digest, ended, "
     "failures, note"
@@ -70,6 +72,10 @@ _DECIDED = (
 _COLUMNS = _DECIDED + ", blame, message, mode, epochs, seconds"
 
 SELECT = f"SELECT {_COLUMNS} FROM trials"
+SELECT_RECORDS = (
+    "SELECT trial_id, status, score, hyperparameters, best_epoch, epochs, seconds, message, mode "
+    "FROM trials ORDER BY number"
+)
 UPSERT = (
     f"INSERT INTO trials ({_DECIDED}) VALUES ({', '.join('?' * 12)}) "
     "ON CONFLICT (trial_id) DO UPDATE SET "

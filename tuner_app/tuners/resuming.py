@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tuner_app.oracles import ENDED, StoredOracle
+from tuner_app.oracles import StoredOracle
 from tuner_app.oracles.failure import DIED
 from tuner_app.store import SearchStore, TrialRow
 from tuner_app.tuners import changed_wishes, what_was_asked
@@ -48,9 +48,8 @@ def resume(
     wanted_seed = oracle.seed
     store.close_dead()
     oracle.reload()
-    for row in store.trials():
-        if row.status not in ENDED:
-            give_up_if_deadly(oracle, row, max_deaths)
+    for row in store.unfinished():
+        give_up_if_deadly(oracle, row, max_deaths)
     if changes:
         if oracle.seed_given:
             oracle.seed = oracle._seed_state = wanted_seed

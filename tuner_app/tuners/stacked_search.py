@@ -8,7 +8,6 @@ from typing import Any
 from keras_tuner.src import utils
 
 from tuner_app.optimizers import EvaluateAtPoint
-from tuner_app.oracles import ENDED
 from tuner_app.population import CannotStack, Plan, Population, Readout
 from tuner_app.population.vectorize import is_out_of_memory
 from tuner_app.tuners import stack_checkpoint
@@ -40,7 +39,7 @@ class StackedSearch:
         self.saved_at = time.monotonic()
         self.plan = tuner.plan_for(arguments)
         self._use_lanes(self.plan.lanes)
-        queued = [row for row in tuner.store.trials() if row.status not in ENDED]
+        queued = tuner.store.unfinished()
         # Trials that may have killed the process: fewer are open until they have got further.
         self.suspects = {row.trial_id for row in queued if row.blame}
         self.most_open = most_open_after_deaths(row.blame for row in queued)
