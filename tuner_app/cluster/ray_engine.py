@@ -67,7 +67,11 @@ def _connected(workers: Workers):
         raise UserError(
             "The engine is ray, which is not installed. Install it: pip install 'tuner-app[ray]'."
         ) from None
-    options = {"include_dashboard": False} if not workers.address else {}
+    options: dict[str, Any] = {}
+    if not workers.address:
+        options = {"include_dashboard": False}
+        if hasattr(os, "sched_getaffinity"):  # Ray would count cores that this process may not use
+            options["num_cpus"] = len(os.sched_getaffinity(0))
     try:
         ray.init(
             address=workers.address or "local",

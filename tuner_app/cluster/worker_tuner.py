@@ -228,7 +228,7 @@ class WorkerStore:
     def __init__(self, tuner: WorkerTuner):
         self._tuner = tuner
 
-    def trials(self) -> list[TrialRow]:
+    def unfinished(self) -> list[TrialRow]:
         return []  # none is the worker's own before it asks
 
     def report_epochs(self, reports: Iterable[tuple]) -> None:

@@ -1,0 +1,101 @@
+"""What a second worker on a second core brings: the same search on Ray by 1 worker with 1 core, and
+by 2 workers with 2.
+
+    python benchmarks/workers.py
+    python benchmarks/workers.py --rounds=3 --trials=100 --epochs=20
+
+One after the other, in turn, with everything of a search (its owner and Ray, too) pinned to these
+cores. The time is from the beginning of the first trial to the end of the last one, so with
+compiling and without the imports of the processes. Needs Linux with user name spaces, where Ray
+sees loopback alone, and an otherwise idle machine: prints its load.
+"""
+
+import argparse
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+INSIDE = "WORKERS_INSIDE"
+ALONE = ["--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def build(hp):
+    """The search's models: of one structure, large enough that training is most of the work."""
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    for _ in range(2):
+        model.add(keras.layers.Dense(256, activation="relu"))
+    model.add(keras.layers.Dense(10))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, metrics=["accuracy"])
+    return model
+
+
+def seconds_of(workers: int, folder: Path, trials: int, epochs: int) -> float:
+    """The time of one search, by so many workers on so many cores."""
+    project = folder / "p"
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:workers]))
+    done = subprocess.run(
+        [
+            *("taskset", "-c", cores, sys.executable, "-m", "tuner_app", "search", "--quiet"),
+            *(f"--project={project}", f"--space={__file__}:build", f"--max_trials={trials}"),
+            *(f"--epochs={epochs}", "--patience=0", "--lanes=8", "--keep_best=1"),
+            *("--engine=ray", f"--num_workers={workers}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    with sqlite3.connect(project / "search.db") as database:
+        asked = "SELECT MIN(begun), MAX(ended), SUM(outcome = 'COMPLETED') FROM attempts"
+        begun, ended, completed = database.execute(asked).fetchone()
+    assert completed == trials, completed
+    shutil.rmtree(project)
+    return ended - begun
+
+
+def inside(options: argparse.Namespace) -> None:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    os.environ |= {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.rounds):
+            for workers in found:
+                took = seconds_of(workers, Path(folder), options.trials, options.epochs)
+                found[workers].append(took)
+                load = os.getloadavg()[0]
+                print(f"{workers} on {workers}: {took:.1f} s (load {load:.1f})", flush=True)
+    ratios = [one / two for one, two in zip(found[1], found[2], strict=True)]
+    each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(
+        f"speed-up {median(ratios):.2f} ({each}); {options.trials} trials, {options.epochs} epochs"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=96)
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args()
+    if os.environ.get(INSIDE):
+        inside(options)
+        return
+    # Without the surroundings' proxies, which know nothing of this loopback.
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.gettempdir(), INSIDE: "1"}
+    again = [sys.executable, str(Path(__file__).absolute()), *sys.argv[1:]]
+    os.execvpe("unshare", ["unshare", *ALONE, *again], kept)
+
+
+if __name__ == "__main__":
+    main()
