@@ -34,7 +34,8 @@ class Server:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self.line = self.process.stdout.readline()
-        self.address = next((w for w in self.line.split() if w.startswith("http")), None)
+        told = next((w for w in self.line.split() if w.startswith("http")), None)
+        self.address = told and told.partition("?")[0]
 
     def get(self, path, **query):
         """What a GET returns: bytes."""

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.io_wrapper import GetLogdirSubdirectories
 
 from tuner_app.errors import UserError
+from tuner_app.store import SearchStore, TrialRow
 from tuner_app.tracking import board
 
 ROOT = Path(__file__).parents[2]
@@ -36,3 +38,24 @@ def test_a_directory_without_logs_is_named(tmp_path):
         board.serve(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         board.serve(tmp_path / "nowhere")
+
+
+def test_of_many_trials_the_best_can_be_shown_alone(tmp_path):
+    folder = tmp_path / "tensorboard"
+    with SearchStore(tmp_path) as store:
+        store.set_fact("objective", {"name": "val_loss", "direction": "min"})
+        with pytest.raises(UserError, match="No trial .* has a score yet"):
+            board.best_only(tmp_path, 2).__enter__()
+        space = store.space_number([])
+        for number, score in enumerate((0.3, 0.1, None, 0.2)):
+            status = "FAILED" if score is None else "COMPLETED"
+            store.save_trial(TrialRow(str(number), number, status, space, {}, score=score))
+            for run in (f"{number}", f"{number}/train", f"confirmation/{number}/seed_0/train"):
+                (folder / run).mkdir(parents=True)
+                (folder / run / "events.out.tfevents.1").touch()
+    (folder / "events.out.tfevents.1").touch()
+    with board.best_only(tmp_path, 2) as shown:
+        found = {str(Path(run).relative_to(shown)) for run in GetLogdirSubdirectories(str(shown))}
+    runs = {"1", "1/train", "3", "3/train"}
+    assert found == {".", *runs, "confirmation/1/seed_0/train", "confirmation/3/seed_0/train"}
+    assert not shown.exists() and (folder / "1" / "train" / "events.out.tfevents.1").exists()

@@ -3,22 +3,30 @@
 import contextlib
 import io
 import sys
+import tempfile
 import threading
 import types
 from pathlib import Path
 
 from tuner_app.errors import UserError
+from tuner_app.results import read
+from tuner_app.tracking.event_file import FILES
 from tuner_app.tracking.tensorboard import FOLDER
 
 HOST = "127.0.0.1"
+DRAWN = 40  # runs; of more TensorBoard draws none until some are chosen
+# Curves are coloured by the first word of a run's name, the trial: by a regular expression,
+# escaped so that terminals take the whole for an address.
+BY_TRIAL = "?runColorGroup=regex:%28%5Cw%2B%29"
 
 
-def serve(project, port=None):
+def serve(project, port=None, top=0):
     """Starts TensorBoard on loopback, prints its address and serves until Ctrl-C.
 
     Args:
         project: The project directory, of a running or a finished search.
         port: The port to listen on; None or 0 takes a free one.
+        top: Show the best so many trials only; 0: all.
 
     Raises:
         UserError: There is nothing to show, or the port is taken or not allowed.
@@ -31,11 +39,48 @@ def serve(project, port=None):
             "begun."
         )
     try:
-        server = start(folder, port or 0)
-        print(f"TensorBoard: {server.get_url()}  Ctrl-C stops it.", flush=True)
-        threading.Event().wait()
+        with best_only(project, top) if top else contextlib.nullcontext(folder) as shown:
+            server = start(shown, port or 0)
+            print(f"TensorBoard: {server.get_url()}{BY_TRIAL}  Ctrl-C stops it.", flush=True)
+            runs = sum(1 for _ in folder.glob(f"*/*/{FILES}"))
+            if not top and runs > DRAWN:
+                print(
+                    f"With {runs:,} runs it draws no curve until you choose some; --top=10 shows "
+                    "those of the best ten trials.",
+                    flush=True,
+                )
+            threading.Event().wait()
     except KeyboardInterrupt:
         print("\nTensorBoard has stopped.", flush=True)
+
+
+@contextlib.contextmanager
+def best_only(project, top):
+    """While open, a folder in which TensorBoard finds the runs of the best `top` trials only.
+
+    Args:
+        project: The project directory.
+        top: How many.
+
+    Raises:
+        UserError: No trial has a score.
+    """
+    scored = [trial.trial_id for trial in read(project).trials if trial.score is not None][:top]
+    if not scored:
+        raise UserError(f"No trial of {project} has a score yet, so none is best. Leave out --top.")
+    folder = (Path(project) / FOLDER).absolute()
+    with tempfile.TemporaryDirectory() as beside:
+        # The description of the search, what the best gets wrong, and the trials.
+        shown = [*(file.name for file in folder.glob(FILES)), "best_trial", *scored]
+        for name in shown:
+            if (folder / name).exists():
+                (Path(beside) / name).symlink_to(folder / name)
+        confirmed = Path(beside) / "confirmation"
+        for name in scored:
+            if (folder / "confirmation" / name).is_dir():
+                confirmed.mkdir(exist_ok=True)
+                (confirmed / name).symlink_to(folder / "confirmation" / name)
+        yield Path(beside)
 
 
 def start(folder, port):
