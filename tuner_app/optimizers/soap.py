@@ -64,23 +64,33 @@ class SOAPRule(Rule):
         scaled = m_hat / (ops.sqrt(v / (1 - beta_2**t)) + hyperparameters["epsilon"])
         direction = ops.reshape(_turn_back(scaled, bases), param.shape)
         moved = param - hyperparameters["learning_rate"] * direction
-        new["m"] = ops.where(first, slots["m"], m)
-        new["v"] = ops.where(first, slots["v"], ops.reshape(v, param.shape))
         for side in both:
             # L ← β₂ L + (1 − β₂) G Gᵀ
-            M = new[side] = beta_2 * slots[side] + (1 - beta_2) * outer(G, side)
-            new[f"{side}_basis"] = self._basis(M, bases[side], step)
+            new[side] = beta_2 * slots[side] + (1 - beta_2) * outer(G, side)
+            new[f"{side}_basis"], v = self._basis(new[side], bases[side], v, side, step)
+        new["m"] = ops.where(first, slots["m"], m)
+        new["v"] = ops.where(first, slots["v"], ops.reshape(v, param.shape))
         return ops.where(first, param, moved), new
 
-    def _basis(self, M, Q, step):
-        """Eigenvectors of M, in the first of every `period` steps; in order, so that v fits on."""
+    def _basis(self, M, Q, v, side, step):
+        """The next basis of a side, and v in it; both as they are in most steps."""
 
-        def fresh():
-            return eigenpairs(M)[1]
+        def started():
+            return eigenpairs(M)[1], v
+
+        def turned():
+            return ops.cond(step < 1.5, started, lambda: _refined(M, Q, v, side))
 
         if self.period == 1:
-            return fresh()
-        return ops.cond(ops.mod(step - 1, self.period) < 0.5, fresh, lambda: Q)
+            return turned()
+        return ops.cond(ops.mod(step - 1, self.period) < 0.5, turned, lambda: (Q, v))
+
+
+def _refined(M, Q, v, side):
+    """One step of power iteration, Q ← QR(M Q), its columns in falling order of QᵀMQ; and v so."""
+    MQ = M @ Q
+    order = ops.argsort(-ops.sum(Q * MQ, axis=0))
+    return ops.linalg.qr(ops.take(MQ, order, axis=1))[0], ops.take(v, order, axis="LR".index(side))
 
 
 def _turn(G, bases):
@@ -100,10 +110,12 @@ class SOAP(RuleOptimizer):
     """SOAP: Adam on Q_Lᵀ G Q_R, where Q_L and Q_R are eigenvectors of the means of G Gᵀ and Gᵀ G.
 
     x ← x − α Q_L (m̂'/(√v̂ + ε)) Q_Rᵀ with m' = Q_Lᵀ m Q_R and v the mean of (Q_Lᵀ G Q_R)². The
-    first step only fills the matrices; after it, the first of every `period` steps turns the bases
-    by one QR step of power iteration, as in the authors' code. A tensor of more dimensions is a
-    matrix of its last dimension by the others; a side longer than `max_size` is not turned; a
-    vector's rule is Adam.
+    first step only fills the matrices and takes their eigenvectors. After it, the first of every
+    `period` steps turns the bases by one step of power iteration, Q ← QR(L Q), as in the paper's
+    Algorithm 4, and v goes with its columns, as in the authors' code. A tensor of more dimensions
+    is a matrix of its last dimension by the others; a side longer than `max_size` is not turned; a
+    vector's rule is Adam. The gradient comes before the decay in the authors' code, and after it
+    here: a difference of α²λ.
 
     Args:
         learning_rate: α.

@@ -94,7 +94,13 @@ def _tensorflow_rest():
     from keras.src.backend.tensorflow import core, math, nn, numpy
     from keras.src.backend.tensorflow import image as original_image
 
-    from tuner_app.population.seam import condition, image, numeric, recurrence
+    from tuner_app.population.seam import (  # noqa: F401, decomposition is registered by import
+        condition,
+        decomposition,
+        image,
+        numeric,
+        recurrence,
+    )
 
     return [
         *_windows(nn),
