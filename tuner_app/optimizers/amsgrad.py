@@ -47,8 +47,7 @@ class AMSGrad(RuleOptimizer):
     """AMSGrad: Adam with w ← max(w, v) in the divisor, x ← x − α m̂/(√ŵ + ε).
 
     The paper corrects neither mean for its start at zero; here both are, as in PyTorch and in
-    Keras's `Adam(amsgrad=True)`. Optax's default corrects v before
-    taking the largest.
+    Keras's `Adam(amsgrad=True)`. Optax's default corrects v before taking the largest.
 
     Args:
         learning_rate: α.

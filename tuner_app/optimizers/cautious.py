@@ -19,6 +19,13 @@ from tuner_app.optimizers.wrapper import Wrapper
 class CautiousRule(Wrapper):
     """Cautious. It keeps no slots of its own."""
 
+    def check_inner(self, inner):
+        if inner.eval_param is not None:
+            raise self._refused(
+                "its variable is not the point that it is evaluated at, so a step of it can't be "
+                "held back. Put it the other way round, as in SAM(inner='cautious')."
+            )
+
     def update(self, param, grad, slots, hyperparameters, step):
         new, slots = self.inner_rule.update(param, grad, slots, hyperparameters, step)
         # u = x − x⁺;  φ = 1 where u g > 0, else 0

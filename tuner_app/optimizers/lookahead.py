@@ -21,6 +21,11 @@ class LookaheadRule(Wrapper):
 
     own_defaults = {"slow_step": 0.5, "period": 5}
     own_ranges = {"slow_step": Range(0.2, 0.9, "linear"), "period": (5, 10)}
+    averages = True
+
+    def check_inner(self, inner):
+        if inner.averages:
+            raise self._refused("it is evaluated at a mean of its own, which x ← φ would not move.")
 
     def init_slots(self, param):
         return self.inner_rule.init_slots(param) | {"slow": param}
@@ -28,11 +33,14 @@ class LookaheadRule(Wrapper):
     def update(self, param, grad, slots, hyperparameters, step):
         inner = {name: value for name, value in slots.items() if name != "slow"}
         fast, inner = self.inner_rule.update(param, grad, inner, hyperparameters, step)
-        # Every k steps φ ← φ + a (x − φ), and x ← φ
+        # Every k steps φ ← φ + a (x − φ), and x ← φ. The variable may lie beside x, as Nesterov's
+        # and SAM's do: it stays as far beside φ.
+        x = self.inner_point(fast, inner, hyperparameters)
         slow = slots["slow"]
         due = ops.mod(step, hyperparameters["period"]) < 0.5
-        slow = ops.where(due, slow + hyperparameters["slow_step"] * (fast - slow), slow)
-        return ops.where(due, slow, fast), inner | {"slow": slow}
+        slow = ops.where(due, slow + hyperparameters["slow_step"] * (x - slow), slow)
+        start = slow if x is fast else slow + (fast - x)
+        return ops.where(due, start, fast), inner | {"slow": slow}
 
     def eval_param(self, param, slots, hyperparameters):
         return slots["slow"]

@@ -73,6 +73,8 @@ class Rule(abc.ABC):
         double: compute in float64 where the backend has it, whatever the parameter's dtype.
         eval_param: `eval_param(param, slots, hyperparameters) -> param`, the point where the model
             is to be evaluated and served, or None where that is the point being trained.
+        averages: `eval_param` is a mean of points that the slots hold, so a wrapper must not move
+            the variable beneath it.
         own_decay: the rule applies weight decay itself: `hyperparameters` then always has
             "weight_decay".
         shared: `shared(params, grads, slots, values, hyperparameters, step) -> (results, values)`,
@@ -87,6 +89,7 @@ class Rule(abc.ABC):
     fractions: ClassVar[frozenset[str]] = frozenset()
     double: ClassVar[bool] = False
     eval_param: ClassVar[Callable | None] = None
+    averages: ClassVar[bool] = False
     own_decay: ClassVar[bool] = False
     shared: ClassVar[Callable | None] = None
 

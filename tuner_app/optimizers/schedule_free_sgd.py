@@ -21,6 +21,7 @@ class ScheduleFreeSGDRule(Rule):
     """Schedule-free SGD. The parameter is y, where the gradient is taken; slot z: SGD's point."""
 
     own_decay = True
+    averages = True
 
     defaults = {"learning_rate": 1.0, "beta_1": 0.9, "weight_decay": 0.0}
     ranges = {

@@ -24,6 +24,7 @@ class SWARule(Wrapper):
     own_defaults = {"start": 1000, "period": 100}
     own_ranges = {"period": (1, 10, 100)}
     of_steps = {"start": 0.75}
+    averages = True
 
     def init_slots(self, param):
         return self.inner_rule.init_slots(param) | {"average": param}
@@ -31,13 +32,15 @@ class SWARule(Wrapper):
     def update(self, param, grad, slots, hyperparameters, step):
         inner = {name: value for name, value in slots.items() if name != "average"}
         new, inner = self.inner_rule.update(param, grad, inner, hyperparameters, step)
-        # From step T on, every c steps: x̄ ← x̄ + (x − x̄) / n, for the n-th of them
+        # From step T on, every c steps: x̄ ← x̄ + (x − x̄) / n, for the n-th of them; x is where the
+        # inner rule is evaluated: SAM's variables are elsewhere in every second step
+        x = self.inner_point(new, inner, hyperparameters)
         start, period = hyperparameters["start"], hyperparameters["period"]
         since = step - start
         n = ops.floor(ops.maximum(since, 0.0) / period) + 1
         due = ops.logical_and(since >= 0, ops.mod(ops.maximum(since, 0.0), period) < 0.5)
-        average = ops.where(due, slots["average"] + (new - slots["average"]) / n, slots["average"])
-        return new, inner | {"average": ops.where(since < 0, new, average)}
+        average = ops.where(due, slots["average"] + (x - slots["average"]) / n, slots["average"])
+        return new, inner | {"average": ops.where(since < 0, x, average)}
 
     def eval_param(self, param, slots, hyperparameters):
         return slots["average"]

@@ -31,6 +31,19 @@ class Wrapper(Rule):
     own_ranges: ClassVar[Mapping] = {}
     own_fractions: ClassVar[frozenset] = frozenset()
 
+    def __post_init__(self):
+        for name in set(self.own_defaults) & set(self.inner_rule.defaults):
+            raise self._refused(f"both have a hyperparameter that is called {name}.")
+        self.check_inner(self.inner_rule)
+
+    def check_inner(self, inner: Rule) -> None:
+        """Raises UserError where this wrapper can't be around that rule."""
+
+    def _refused(self, reason):
+        return UserError(
+            f"{type(self).__name__.removesuffix('Rule')} can't be around {self.inner!r}: {reason}"
+        )
+
     @property
     def inner_rule(self) -> Rule:
         return self.__dict__.get("_of_variable") or named(self.inner)
@@ -62,6 +75,15 @@ class Wrapper(Rule):
     @property
     def eval_param(self):
         return self.inner_rule.eval_param
+
+    @property
+    def averages(self):
+        return self.inner_rule.averages
+
+    def inner_point(self, param, slots, hyperparameters):
+        """Where the inner rule has its variable evaluated."""
+        at = self.inner_rule.eval_param
+        return param if at is None else at(param, slots, hyperparameters)
 
     def init_slots(self, param):
         return self.inner_rule.init_slots(param)
