@@ -12,24 +12,10 @@ from typing import ClassVar
 import keras
 from keras import ops
 
-from tuner_app.errors import UserError, unknown
-from tuner_app.optimizers.constructor import signature
+from tuner_app.errors import UserError
+from tuner_app.optimizers.constructor import signature, sorted_arguments
 from tuner_app.optimizers.rule import Rule
 from tuner_app.optimizers.tensors import dense, plain
-from tuner_app.optimizers.variable_options import VariableOptions
-
-# What `keras.optimizers.Optimizer` itself takes, and we hand on as it is.
-KERAS_ARGUMENTS = (
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-    "name",
-)
 
 
 class RuleOptimizer(keras.optimizers.Optimizer):
@@ -71,34 +57,7 @@ class RuleOptimizer(keras.optimizers.Optimizer):
         cls.__signature__ = signature(cls.rule)
 
     def __init__(self, learning_rate=None, **arguments):
-        rule = type(self).rule
-        static = {
-            field.name: arguments.pop(field.name)
-            for field in dataclasses.fields(rule)
-            if field.name in arguments
-        }
-        rule = dataclasses.replace(rule, **static)
-        options = VariableOptions.taken_from(arguments)
-        values = {"weight_decay": None, "l2": None} | dict(rule.defaults)
-        values.update({name: arguments.pop(name) for name in set(values) & set(arguments)})
-        values.pop("learning_rate")
-        for name in arguments:
-            if name not in KERAS_ARGUMENTS:
-                options = [field.name for field in dataclasses.fields(VariableOptions)]
-                known = [*rule.defaults, "l2", *static, *options, *KERAS_ARGUMENTS]
-                raise unknown(f"argument of {type(self).__name__}:", name, known)
-        for name, value in values.items():
-            if value is None and name in ("weight_decay", "l2"):
-                continue
-            if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-                continue
-            if isinstance(value, dict):  # a schedule, as `get_config` wrote it
-                values[name] = keras.optimizers.schedules.deserialize(value)
-                continue
-            if not isinstance(value, numbers.Real):
-                raise UserError(f"{name} must be a number or a schedule; got {value!r}.")
-            rule.check(name, value)
-
+        rule, options, values, arguments = sorted_arguments(type(self), arguments)
         if learning_rate is None:
             learning_rate = rule.defaults["learning_rate"]
         if isinstance(learning_rate, numbers.Real):
