@@ -99,11 +99,6 @@ def _matrix():
 PROBLEMS = [_quadratic(), _rosenbrock(), _beale(), _logistic(), _least_squares(), _booth()]
 
 
-@pytest.fixture(params=PROBLEMS, ids=lambda problem: problem.name)
-def problem(request):
-    return request.param
-
-
 @pytest.fixture(scope="session")
 def problems():
     """All of them, by name."""
@@ -111,20 +106,32 @@ def problems():
 
 
 @pytest.fixture
-def trajectory():
-    """Runs an optimizer over a problem: the variables after each step, as float64 arrays."""
+def trajectories():
+    """Runs one optimizer over several problems at once, each at its own variables.
 
-    def run(optimizer, problem, steps, dtype):
-        variables = [keras.Variable(start, dtype=dtype, name="w") for start in problem.start]
-        optimizer.build(variables)
-        # Traced once: 100 eager steps would take five times as long.
-        step = tf.function(lambda *gradients: optimizer.apply(list(gradients), variables))
+    Yields after each step, for each problem, its variables as float64 arrays: as they are trained,
+    or where the optimizer has them evaluated.
+    """
+
+    def run(optimizer, problems, steps, dtype, evaluated=False):
+        variables = [
+            [keras.Variable(start, dtype=dtype, name=problem.name) for start in problem.start]
+            for problem in problems
+        ]
+        flat = [variable for of_one in variables for variable in of_one]
+        optimizer.build(flat)
+        # Traced once, for all problems: 100 eager steps would take many times as long.
+        step = tf.function(lambda *gradients: optimizer.apply(list(gradients), flat))
         for _ in range(steps):
-            point = [np.asarray(variable.numpy(), "float64") for variable in variables]
-            gradients = [
-                keras.ops.convert_to_tensor(np.asarray(g), dtype) for g in problem.gradient(point)
-            ]
-            step(*gradients)
-            yield variables
+            points = [[np.asarray(v.numpy(), "float64") for v in of_one] for of_one in variables]
+            step(
+                *[
+                    np.asarray(gradient, dtype)
+                    for problem, point in zip(problems, points, strict=True)
+                    for gradient in problem.gradient(point)
+                ]
+            )
+            read = optimizer.eval_param if evaluated else (lambda variable: variable)
+            yield [[np.asarray(read(v), "float64") for v in of_one] for of_one in variables]
 
     return run
