@@ -15,21 +15,23 @@ from tuner_app.errors import UserError, unknown
 USUAL_OBJECTS = ("build", "build_model", "Space", "hypermodel")
 
 
-def load(name_or_path, spec, optimizers=("adam",), steps=None):
+def load(name_or_path, spec, optimizers=("adam",), steps=None, losses=()):
     """The space as a KerasTuner `HyperModel`.
 
     Args:
         name_or_path: A name from `tuner-app list spaces`, or FILE.py:OBJECT. OBJECT is a
             `build(hp)` function, a `HyperModel`, or a class or function that makes a `HyperModel`
-            and is given those of `spec`, `optimizers` and `steps` that its parameters name. Without
-            :OBJECT the file's `build`, `build_model`, `Space` or `hypermodel` is taken.
+            and is given those of `spec`, `optimizers`, `steps` and `losses` that its parameters
+            name. Without :OBJECT it is the file's `build`, `build_model`, `Space` or `hypermodel`.
         spec: `tuner_app.data.DataSpec`, what a space may know of the data.
         optimizers: Names from `tuner-app list optimizers` that the space offers.
         steps: Training steps of a whole trial, the length of learning-rate schedules. None: 20
             epochs of batches of 32.
+        losses: Names from `tuner-app list losses` that the space offers; () for its own.
 
     Raises:
-        UserError: There is no such space, its file can't be imported, or it does not suit the data.
+        UserError: There is no such space, its file can't be imported, it does not suit the data, or
+            it has a loss of its own where `losses` are asked for.
     """
     file, name = split(name_or_path)
     if file is None:
@@ -37,7 +39,12 @@ def load(name_or_path, spec, optimizers=("adam",), steps=None):
     else:
         name = check(name_or_path)
         space = member(imported(file), file, name)
-    offered = {"spec": spec, "optimizers": tuple(optimizers), "steps": steps}
+    offered = {"spec": spec, "optimizers": tuple(optimizers), "steps": steps, "losses": losses}
+    if losses and not (callable(space) and "losses" in inspect.signature(space).parameters):
+        raise UserError(
+            f"losses is {','.join(losses)!r}, but the space {name_or_path!r} has a loss of its "
+            "own. Leave losses out, or let the space take `losses` (search_spaces.hyperparameters)."
+        )
     return hypermodel(space, name_or_path, offered)
 
 

@@ -16,6 +16,7 @@ class SearchSpace(keras_tuner.HyperModel):
         spec: `tuner_app.data.DataSpec`.
         optimizers: Names from `tuner-app list optimizers`, at least one.
         steps: Training steps of a whole trial; None: 20 epochs of batches of 32.
+        losses: Names from `tuner-app list losses`; () for the task's usual one.
 
     Raises:
         UserError: The space does not suit the data.
@@ -24,7 +25,7 @@ class SearchSpace(keras_tuner.HyperModel):
     kinds = ("image", "tabular")
     model_class = keras.Model
 
-    def __init__(self, spec, optimizers=("adam",), steps=None):
+    def __init__(self, spec, optimizers=("adam",), steps=None, losses=()):
         super().__init__(name=type(self).__module__.rpartition(".")[2].strip("_"))
         if spec.kind not in self.kinds:
             raise UserError(
@@ -34,6 +35,7 @@ class SearchSpace(keras_tuner.HyperModel):
         self.spec = spec
         self.optimizers = tuple(optimizers)
         self.steps = steps or default_steps(spec)
+        self.losses = tuple(losses)
 
     def outputs(self, hp, inputs):
         """Logits or predicted numbers, of shape (batch, `width`), from a batch of inputs."""
@@ -43,7 +45,11 @@ class SearchSpace(keras_tuner.HyperModel):
         inputs = keras.Input(self.spec.input_shape, dtype=self.spec.input_dtype, name="features")
         model = self.model_class(inputs, self.outputs(hp, inputs), name=self.name)
         optimizer = hyperparameters.optimizer(hp, self.optimizers, self.steps)
-        model.compile(optimizer, loss=default_loss(self.spec), metrics=default_metrics(self.spec))
+        if self.losses:
+            loss = hyperparameters.loss(hp, self.losses, self.spec.task)
+        else:
+            loss = default_loss(self.spec)
+        model.compile(optimizer, loss=loss, metrics=default_metrics(self.spec))
         return model
 
     def head(self, penalty):

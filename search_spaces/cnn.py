@@ -25,8 +25,8 @@ class Space(SearchSpace):
     kinds = ("image",)
     model_class = MixUpModel
 
-    def __init__(self, spec, optimizers=("adam",), steps=None):
-        super().__init__(spec, optimizers, steps)
+    def __init__(self, spec, optimizers=("adam",), steps=None, losses=()):
+        super().__init__(spec, optimizers, steps, losses)
         shape = tuple(spec.input_shape)
         if len(shape) != 3 or min(shape[:2]) < SMALLEST_SIDE:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Blocks that any space reuses: the optimizer and its schedule, regularization, augmentation.
+"""Blocks that any space reuses: optimizer and schedule, loss, regularization, augmentation.
 
 Each draws its hyperparameters from `hp` and returns what a Keras model takes. Their numbers never
 change a model's shape: a strength of 0 is a number like any other, so that trials which differ in
@@ -7,6 +7,7 @@ numbers alone can be trained together.
 
 from dataclasses import dataclass
 
+from tuner_app import losses
 from tuner_app import optimizers as rules
 from tuner_app.regularization import (
     L1L2,
@@ -65,6 +66,39 @@ def optimizer(hp, names, steps):
     for key, share in offers[chosen].of_steps.items():
         settings[key] = max(1.0, round(share * steps))
     return offers[chosen].make(**settings)
+
+
+def loss(hp, names, task):
+    """A loss of a kind and with numbers that `hp` chooses.
+
+    Hyperparameters: `loss`, the kind; for each kind, active only when it is chosen, the numbers
+    that it has a range for, as KIND_NAME (`CategoricalFocal_gamma`). Its value is no objective
+    then: losses of different kinds or numbers can't be compared.
+
+    Args:
+        hp: `keras_tuner.HyperParameters`.
+        names: Names from `tuner-app list losses`, at least one.
+        task: "classification" (logits, truth as class numbers) or "regression".
+
+    Returns:
+        A `keras.losses.Loss`: of several kinds, a `LossBlend` of all, in which the chosen one has
+        weight 1, so that models with different losses differ in numbers alone.
+
+    Raises:
+        UserError: An unknown loss, or one that is not for the task.
+    """
+    offers = {name: losses.offer(name, task) for name in names}
+    chosen = hp.Choice("loss", list(names))
+    kinds = []
+    for name, offer in offers.items():
+        with hp.conditional_scope("loss", [name]):
+            drawn = {key: number(hp, f"{name}_{key}", offer, key) for key in offer.ranges}
+        # An inactive hyperparameter is None: any number will do where the weight is 0.
+        drawn = {key: value for key, value in drawn.items() if name == chosen}
+        kinds.append(offer.make(**offer.fixed, **drawn))
+    if len(kinds) == 1:
+        return kinds[0]
+    return losses.LossBlend(kinds, [float(name == chosen) for name in names])
 
 
 def number(hp, name, offer, key):

@@ -140,6 +140,12 @@ class SearchConfig:
         "The optimizers that the space offers, separated by commas: names from `tuner-app list "
         "optimizers`.",
     )
+    losses: tuple[str, ...] = _field(
+        (),
+        "The losses that the space offers, separated by commas: names from `tuner-app list "
+        "losses`, whose parameters are searched too. Default: cross-entropy for classes, mean "
+        "squared error for numbers.",
+    )
     lanes: str = _field(
         "auto",
         "How many trials are trained at once, stacked in one compiled program: a number, or auto "
@@ -180,7 +186,8 @@ class SearchConfig:
         _check_whole("seed", self.seed, at_least=0)
         if self.seed >= 2**31:
             raise UserError(f"seed is {self.seed}, expected less than 2**31.")
-        object.__setattr__(self, "optimizers", _optimizer_names(self.optimizers))
+        object.__setattr__(self, "optimizers", _names("optimizers", self.optimizers))
+        object.__setattr__(self, "losses", _names("losses", self.losses, or_none=True))
         if self.oracle not in catalogue.names("oracles"):
             raise unknown("oracle", self.oracle, catalogue.names("oracles"))
         if self.pruner not in PRUNERS:
@@ -273,7 +280,8 @@ class SearchConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Field names to values that JSON can hold."""
-        return dataclasses.asdict(self) | {"optimizers": list(self.optimizers)}
+        lists = {name: list(getattr(self, name)) for name in ("optimizers", "losses")}
+        return dataclasses.asdict(self) | lists
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SearchConfig":
@@ -308,20 +316,22 @@ def _check_whole(name: str, value: Any, at_least: int) -> None:
         raise UserError(f"{name} is {value!r}, expected a whole number of at least {at_least}.")
 
 
-def _optimizer_names(names: Any) -> tuple[str, ...]:
-    known = catalogue.names("optimizers")
+def _names(kind: str, names: Any, or_none: bool = False) -> tuple[str, ...]:
+    """Names of optimizers or losses, each once."""
+    known = catalogue.names(kind)
+    example = {"optimizers": ["adam", "nesterov"], "losses": ["CategoricalFocal", "Huber"]}[kind]
     if isinstance(names, str):
-        names = names.split(",")
+        names = names.split(",") if names or not or_none else ()
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"optimizers is {names!r}, expected names, such as ['adam', 'nesterov'].")
+        raise UserError(f"{kind} is {names!r}, expected names, such as {example}.")
     names = tuple(dict.fromkeys(names))
-    if not names:
+    if not names and not or_none:
         raise UserError(
-            "optimizers is empty, expected at least one name from `tuner-app list optimizers`."
+            f"{kind} is empty, expected at least one name from `tuner-app list {kind}`."
         )
     for name in names:
         if name not in known:
-            raise unknown("optimizer", str(name), known)
+            raise unknown({"optimizers": "optimizer", "losses": "loss"}[kind], name, known)
     return names
 
 

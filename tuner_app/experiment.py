@@ -182,8 +182,9 @@ def prepare(
     device = environment.use_device(config.precision)
     fingerprint = _check_fingerprint(config)
     dataset = data.load(config.dataset, seed=config.seed)
+    steps = _steps(config, dataset.train.size)
     space = search_spaces.load(
-        config.space, dataset.spec, config.optimizers, _steps(config, dataset.train.size)
+        config.space, dataset.spec, config.optimizers, steps, losses=config.losses
     )
     objective = _objective(config, space, dataset)
     options, told = _oracle_options(config, getattr(objective, "name", objective))
@@ -370,6 +371,9 @@ def _objective(config: SearchConfig, space: Any, dataset: data.Dataset) -> Any:
             for part in config.objective.split(",")
         ]
     default = "val_accuracy" if dataset.spec.task == "classification" else "val_loss"
+    if config.losses:
+        _check_comparable(config, dataset.spec.task)
+        default = default if default == "val_accuracy" else "val_mean_absolute_error:min"
     name, _, direction = (config.objective or default).partition(":")
     # The spaces that come with the project always have the default.
     if config.objective or config.space.endswith(".py") or ".py:" in config.space:
@@ -377,6 +381,19 @@ def _objective(config: SearchConfig, space: Any, dataset: data.Dataset) -> Any:
         if known and name not in known:
             raise unknown("objective", name, known)
     return keras_tuner.Objective(name, direction) if direction else name
+
+
+def _check_comparable(config: SearchConfig, task: str) -> None:
+    """Raises UserError for a loss as the objective where trials differ in it."""
+    from tuner_app import losses
+
+    searched = len(config.losses) > 1 or losses.offer(config.losses[0], task).ranges
+    if searched and config.objective.partition(":")[0] in ("loss", "val_loss"):
+        metric = "val_accuracy" if task == "classification" else "val_mean_absolute_error"
+        raise UserError(
+            f"objective is {config.objective!r}, but trials differ in their loss "
+            f"({', '.join(config.losses)}), so its values can't be compared. Take {metric}."
+        )
 
 
 def _check_directory(directory: Path, resume: bool) -> None:

@@ -36,7 +36,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     "flag",
     "dataset space project oracle objective max_trials epochs patience batch_size seed optimizers "
-    "precision quiet".split(),
+    "losses precision quiet".split(),
 )
 def test_search_help_has_the_flag_with_a_sentence(flag, capsys):
     assert main(["search", "--help"]) == 0

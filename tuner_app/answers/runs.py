@@ -120,7 +120,9 @@ def run(
     patience = config.patience if patience is None else patience
     if space is None:
         steps = dataset.train.size and epochs * -(-dataset.train.size // config.batch_size)
-        space = search_spaces.load(config.space, dataset.spec, config.optimizers, steps)
+        space = search_spaces.load(
+            config.space, dataset.spec, config.optimizers, steps, losses=config.losses
+        )
     asked = {
         "runs": [[w.name, dict(w.values), w.seed] for w in wanted],
         "objective": dict(objective),

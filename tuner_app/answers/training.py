@@ -87,7 +87,9 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
     dataset = data.load(config.dataset, seed=config.seed)
     given, size = _together(dataset, config.batch_size, asked.seed)
     steps = None if size is None else config.epochs * -(-size // config.batch_size)
-    space = search_spaces.load(config.space, dataset.spec, config.optimizers, steps)
+    space = search_spaces.load(
+        config.space, dataset.spec, config.optimizers, steps, losses=config.losses
+    )
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = dict(asked.trial.hyperparameters)
     keras.utils.set_random_seed(asked.seed)

@@ -16,6 +16,7 @@ from tuner_app.losses.loss import (
     registered,
     same_shape,
 )
+from tuner_app.optimizers.rule import Range
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -94,6 +95,8 @@ class SparseCategoricalCrossEntropy(ExampleLoss):
     """
 
     function = staticmethod(sparse_categorical_cross_entropy)
+    task = "classification"
+    ranges = {"label_smoothing": Range(0.0, 0.2, "linear")}
 
 
 @registered

@@ -10,6 +10,7 @@ from tuner_app.losses.loss import (
     registered,
     same_shape,
 )
+from tuner_app.optimizers.rule import Range
 
 __all__ = ["BinaryFocal", "CategoricalFocal", "CategoricalPoly"]
 
@@ -79,6 +80,9 @@ class CategoricalFocal(ExampleLoss):
 
     function = staticmethod(categorical_focal)
     limits = {"label_smoothing": (0.0, 1.0)}
+    task = "classification"
+    # Lin et al. try γ from 0 to 5; α is a factor on the whole, as the learning rate is.
+    ranges = {"gamma": Range(0.0, 5.0, "linear"), "label_smoothing": Range(0.0, 0.2, "linear")}
 
 
 @registered
@@ -127,3 +131,10 @@ class CategoricalPoly(ExampleLoss):
 
     function = staticmethod(categorical_poly)
     limits = {"epsilon": (-1.0, float("inf")), "label_smoothing": (0.0, 1.0)}
+    task = "classification"
+    # Leng et al. try ε from −1 to 8, and settle on 2 and below.
+    ranges = {
+        "epsilon": Range(-0.9, 5.0, "linear"),
+        "gamma": Range(0.0, 3.0, "linear"),
+        "label_smoothing": Range(0.0, 0.2, "linear"),
+    }

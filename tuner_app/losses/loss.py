@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from tuner_app.errors import UserError, unknown
+from tuner_app.optimizers.rule import Range
 
 
 class ExampleLoss(keras.losses.Loss):
@@ -31,11 +32,15 @@ class ExampleLoss(keras.losses.Loss):
         UserError: a parameter that the function does not have, or is not of its kind.
 
     `limits` gives the least and the largest value of a number, where those are not zero and
-    infinity.
+    infinity. `task` is what a search may choose the loss for: "classification" (one class an
+    example, by its number), "regression", or "" where it wants other truths; and `ranges` where it
+    looks for the numbers.
     """
 
     function: ClassVar[Callable]
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    task: ClassVar[str] = ""
+    ranges: ClassVar[Mapping[str, Range | tuple]] = {}
 
     def __init__(self, *, name=None, reduction="sum_over_batch_size", dtype=None, **parameters):
         super().__init__(name=name, reduction=reduction, dtype=dtype)

@@ -3,6 +3,7 @@
 from keras import ops
 
 from tuner_app.losses.loss import ExampleLoss, one_hot_of, registered
+from tuner_app.optimizers.rule import Range
 
 __all__ = ["MulticlassHinge"]
 
@@ -34,3 +35,5 @@ class MulticlassHinge(ExampleLoss):
     """
 
     function = staticmethod(multiclass_hinge)
+    task = "classification"
+    ranges = {"margin": Range(0.1, 10.0)}

@@ -3,6 +3,7 @@
 from keras import ops
 
 from tuner_app.losses.loss import ExampleLoss, log_probability, one_hot_of, registered
+from tuner_app.optimizers.rule import Range
 
 __all__ = ["GeneralizedCrossEntropy", "SymmetricCrossEntropy"]
 
@@ -51,6 +52,8 @@ class GeneralizedCrossEntropy(ExampleLoss):
 
     function = staticmethod(generalized_cross_entropy)
     limits = {"q": (0.0, 1.0)}
+    task = "classification"
+    ranges = {"q": Range(0.1, 0.9, "linear")}
 
 
 @registered
@@ -71,3 +74,5 @@ class SymmetricCrossEntropy(ExampleLoss):
     """
 
     function = staticmethod(symmetric_cross_entropy)
+    task = "classification"
+    ranges = {"alpha": Range(0.01, 10.0), "beta": Range(0.1, 10.0)}

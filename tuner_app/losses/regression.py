@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from tuner_app.losses.loss import ExampleLoss, continued_log, registered, same_shape
+from tuner_app.optimizers.rule import Range
 
 __all__ = [
     "Huber",
@@ -104,6 +105,7 @@ class MeanSquaredError(ExampleLoss):
     """
 
     function = staticmethod(mean_squared_error)
+    task = "regression"
 
 
 @registered
@@ -132,6 +134,7 @@ class MeanAbsoluteError(ExampleLoss):
     """
 
     function = staticmethod(mean_absolute_error)
+    task = "regression"
 
 
 @registered
@@ -178,6 +181,8 @@ class Huber(ExampleLoss):
     """
 
     function = staticmethod(huber)
+    task = "regression"
+    ranges = {"delta": Range(0.1, 3.0)}  # of a target whose standard deviation is 1
 
 
 @registered
@@ -193,6 +198,7 @@ class LogCosh(ExampleLoss):
     """
 
     function = staticmethod(log_cosh)
+    task = "regression"
 
 
 @registered

@@ -113,7 +113,7 @@ def way_of(config, dataset, trial):
 
     if trial.mode == "stacked":
         return "stacked"
-    space = search_spaces.load(config.space, dataset.spec, config.optimizers)
+    space = search_spaces.load(config.space, dataset.spec, config.optimizers, losses=config.losses)
     searched, _ = in_search(space, dataset, config.batch_size, config.seed)
     return "batches" if isinstance(searched, OnDataset) else "arrays"
 
@@ -151,7 +151,7 @@ def trained(config, spec, trial, weights):
     from tuner_app.optimizers import evaluation_point
     from tuner_app.regularization.plain import as_plain_keras
 
-    space = search_spaces.load(config.space, spec, config.optimizers)
+    space = search_spaces.load(config.space, spec, config.optimizers, losses=config.losses)
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = dict(trial.hyperparameters)
     policy = keras.config.dtype_policy()

@@ -24,6 +24,7 @@ from tuner_app.optimizers import EvaluateAtPoint{late}
 DATASET = {dataset}
 SPACE = {space}
 OPTIMIZERS = ({optimizers})
+LOSSES = {losses}
 HYPERPARAMETERS = {hyperparameters}
 EPOCHS = {epochs}
 BATCH_SIZE = {batch_size}
@@ -40,7 +41,7 @@ def main():
     # Schedules are as long as the {scheduled_says}; a stream's length is not known.
     size = dataset.train.size
     steps = size and {scheduled} * -(-size // BATCH_SIZE)
-    space = search_spaces.load(SPACE, dataset.spec, OPTIMIZERS, steps=steps)
+    space = search_spaces.load(SPACE, dataset.spec, OPTIMIZERS, steps=steps, losses=LOSSES)
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = HYPERPARAMETERS
     keras.utils.set_random_seed(TRIAL_SEED)
@@ -140,6 +141,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
         dataset=literal(config.dataset),
         space=literal(config.space),
         optimizers=", ".join(map(literal, config.optimizers)) + "," * (len(config.optimizers) == 1),
+        losses=literal(config.losses),
         hyperparameters=dictionary(trial.hyperparameters),
         epochs=planned or config.epochs,
         scheduled=config.epochs if planned else "EPOCHS",
