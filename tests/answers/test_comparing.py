@@ -57,6 +57,8 @@ def test_one_tuning_speaks_of_seeds_and_says_so():
     final = {"a": [[0.9, 0.91, 0.92]], "b": [[0.5, 0.52, 0.51]]}
     found = judging.judged({"a": [[0.9]], "b": [[0.5]]}, final, "max")
     assert found["unit"] == "seeds" and "does not show its luck" in found["verdict"]
+    usual = judging.judged({"a": [[0.9]], "b": [[0.5]]}, final, "max", untuned=True)["verdict"]
+    assert usual == "a is better than b. That is of their default settings."
     assert found["budget"]["a"] == [[1, 0.9, None, None]]
 
 

@@ -25,13 +25,14 @@ from tuner_app.statistics import (
 Scores = Mapping[str, Sequence[Sequence[float]]]  # optimizer → repeat → point or seed
 
 
-def judged(tuned: Scores, final: Scores, direction: str) -> dict[str, Any]:
+def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) -> dict[str, Any]:
     """The ranking of optimizers, every pair compared, and the verdict.
 
     Args:
         tuned: The score of each point of each repeat, NaN where it failed.
         final: The score of each fresh seed of the best point of each repeat.
         direction: "max" or "min".
+        untuned: The final runs are those of default settings, which nobody chose.
 
     Returns:
         ranking (name, mean, low, high, observations; best first), comparisons, best,
@@ -55,7 +56,7 @@ def judged(tuned: Scores, final: Scores, direction: str) -> dict[str, Any]:
         "comparisons": [_pair(pair) for pair in pairs],
         "best": best,
         "indistinguishable": tied,
-        "verdict": _verdict(rows, pairs, best, tied, unit, repeats),
+        "verdict": _verdict(rows, pairs, best, tied, unit, repeats, untuned),
         "unit": unit,
         "budget": {name: _budget(of, direction) for name, of in tuned.items()},
     }
@@ -94,6 +95,7 @@ def _verdict(
     tied: Sequence[str],
     unit: str,
     repeats: int,
+    untuned: bool,
 ) -> str:
     if best is None:
         return "No run of any optimizer ended well, so there is no verdict."
@@ -110,7 +112,9 @@ def _verdict(
             f"{_listed([best, *tied])} are indistinguishable; {best} is better than "
             f"{_listed(worse)}."
         )
-    if unit == "seeds":
+    if untuned:
+        said += " That is of their default settings."
+    elif unit == "seeds":
         said += " That is of these tuned configurations: one tuning each does not show its luck."
     elif repeats < 4 and worse == [] and others:
         said += f" With {repeats} repeats only a large difference would have shown."
