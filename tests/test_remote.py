@@ -112,7 +112,7 @@ def test_one_process_at_a_time(address, monkeypatch):
         there._files.pipe_file(f"{there._root}/{remote_copy.NOTE}", json.dumps(note).encode())
         with pytest.raises(UserError, match="in use by another search .* on host another"):
             remote_copy.Copy(address).__enter__()
-        note["at"] -= remote_copy.LEASE
+        note["at"] += 10 * remote_copy.LEASE  # that clock was put right since
         there._files.pipe_file(f"{there._root}/{remote_copy.NOTE}", json.dumps(note).encode())
         with remote.resumed(address):
             pass
@@ -141,6 +141,18 @@ def test_what_can_not_be_is_refused(address, tmp_path, monkeypatch):
         pass
     with pytest.raises(UserError, match="holds a search already"), remote.begun(address):
         pass
+
+
+def test_what_others_put_in_the_place_of_a_copy_is_not_deleted(address, tmp_path):
+    with remote.begun(address) as directory:
+        begin(directory)
+    there = remote_copy.Copy(address)
+    there._files.rm(there._root, recursive=True)
+    (tmp_path / "other.txt").write_text("x")
+    remote_copy.Copy(address)._send(tmp_path / "other.txt", "other.txt")
+    with pytest.raises(UserError, match="belongs to something else"), remote.resumed(address):
+        pass
+    assert there.names() == ["other.txt"]
 
 
 def test_a_last_copy_that_fails_says_where_everything_is(address, monkeypatch):

@@ -62,11 +62,6 @@ def begun(address: str) -> Iterator[Path]:
             f"{address} holds a search already. Go on with it: tuner-app resume {address}; or "
             "choose another --project."
         )
-    if copy.names():
-        raise UserError(
-            f"{address} belongs to something else (it holds {copy.names()[0]!r}). Choose an empty "
-            "--project."
-        )
     if copy.directory.exists():
         raise UserError(
             f"A search at {address} runs in {copy.directory}, which exists already. Move it away, "

@@ -51,7 +51,8 @@ class Copy:
         self.directory = directory_of(self.address)
         self._sent: dict[str, tuple[int, int]] = {}  # size and time of what was copied
         self._copied: tuple | None = None  # the same of the database
-        self._made: set[str] = set()  # folders at the address
+        self._strays: list[str] = []  # of an earlier process, at the address
+        self._made: set[str] = set()  # folders there
         self._done = threading.Event()
         with self._reached():
             from fsspec.core import url_to_fs
@@ -67,6 +68,20 @@ class Copy:
                 return json.loads(self._files.cat_file(f"{self._root}/{NOTE}"))
             except FileNotFoundError:
                 return None
+
+    def _refuse_others(self) -> None:
+        with self._reached():
+            try:
+                found = self._files.ls(self._root, detail=False)
+            except FileNotFoundError:
+                return
+        found = [name for name in found if name.rstrip("/") != self._root]
+        if found:
+            name = found[0].rstrip("/").rpartition("/")[2]
+            raise UserError(
+                f"{self.address} belongs to something else (it holds {name!r}). Choose an empty "
+                "--project."
+            )
 
     def names(self) -> list[str]:
         """The files at the address."""
@@ -108,9 +123,13 @@ class Copy:
 
     def __enter__(self) -> "Copy":
         there, here = self.there(), note_in(self.directory)
+        if there is None:
+            self._refuse_others()
+        else:
+            self._strays = self.names()
         if there and there["host"] != socket.gethostname():
             silent = time.time() - there["at"]
-            if there["open"] and silent < LEASE:
+            if there["open"] and abs(silent) < LEASE:  # clocks differ, and jump
                 raise UserError(
                     f"{self.address} is in use by another search (pid {there['pid']} on host "
                     f"{there['host']}), which copied to it {silent:.0f} seconds ago. Wait for it, "
@@ -162,14 +181,14 @@ class Copy:
                 if now != self._sent.get(name):
                     with contextlib.suppress(FileNotFoundError):  # deleted since
                         self._send(here[name], name)
-            for name in {*self._sent, *(() if self._sent else self.names())} - found.keys():
+            for name in {*self._sent, *self._strays} - found.keys():
                 if name not in (NOTE, schema.FILE_NAME):
                     with contextlib.suppress(FileNotFoundError):
                         self._files.rm_file(f"{self._root}/{name}")
             if changed:
                 self._send(database, schema.FILE_NAME)
                 self._copied = stamp
-            self._sent = found
+            self._sent, self._strays = found, []
             self._note |= {"copies": self._note["copies"] + 1, "at": time.time()}
             text = json.dumps(self._note)
             # Here first: then this directory is known to be as new, whatever happens now.

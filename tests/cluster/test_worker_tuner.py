@@ -184,6 +184,36 @@ def test_a_trial_that_kills_its_workers_fails_and_the_others_do_not(service, tmp
     assert {t.status for t in found.values()} == {"COMPLETED"}
 
 
+@pytest.mark.parametrize("name", ["random", "sobol", "grid"])
+def test_any_number_of_workers_is_proposed_the_same_trials(name, tmp_path):
+    def proposed(workers: int) -> dict[str, dict]:
+        oracle = oracles.create(name, "val_loss", max_trials=12, seed=3)
+        options = {"directory": str(tmp_path / name), "project_name": str(workers)}
+        service = SearchService(PopulationTuner(oracle, build, **options), workers)
+        service.begin(3)
+        names = [f"w{i}" for i in range(workers)]
+        for worker_name in names:
+            service.join(worker_name)
+        found, opened = {}, []
+        while service.workers_needed:
+            for number, worker_name in enumerate(names):
+                answer = service.open(worker_name, len(opened) % 3)
+                if answer.row:
+                    opened.append((worker_name, answer.row.trial_id))
+                    found[answer.row.trial_id] = answer.row.hyperparameters
+                # Each worker at its own pace, and not in the order of the beginnings.
+                if opened and (len(opened) > number or answer.status != "RUNNING"):
+                    ended = Ended("COMPLETED", {"val_loss": float(len(found))})
+                    service.end(*opened.pop(len(opened) // 2), ended)
+        service.finish("done")
+        return found
+
+    one = proposed(1)
+    assert len(one) >= 10 and len({repr(values) for values in one.values()}) == len(one)
+    assert proposed(2) == one
+    assert proposed(4) == one
+
+
 def test_a_run_that_fails_is_tried_again_and_counted(tmp_path):
     def build_some(hp):
         rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")

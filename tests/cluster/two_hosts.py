@@ -183,7 +183,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
             kept, cleared = found(project), time.monotonic()
             names = ("ray",) if what == "own" else ("ray::Owner", "ray::Worker")
             with contextlib.suppress(TimeoutError):
-                wait_for(lambda: not set(processes(*names)) - others, 60, "no process left")
+                wait_for(lambda: not set(processes(*names)) - others, 180, "no process left")
             left = [Path(f"/proc/{pid}/cmdline") for pid in set(processes(*names)) - others]
             assert not left, [path.read_text().replace("\0", " ") for path in left]
             cleared = time.monotonic() - cleared

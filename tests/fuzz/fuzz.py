@@ -32,7 +32,8 @@ ODD_TEXTS = (
     "\n", "\t", "é", "日本", "🙂", "a" * 5000, "../../etc", "/", "~", ".", "..", "%s", "{0}",
     "$HOME", "csv:", "npz:", "images:", "tfds:", ":", "?", "csv:?target=", "mlp", "digits",
     "a.py:b", "a.py:", ".py:x", "FILE.py:OBJECT", "val_accuracy:max", ":max", "9" * 400, "0x10",
-    "1_000", "adam,adam", ",", "adam,,sgd", "\udcff",
+    "1_000", "adam,adam", ",", "adam,,sgd", "\udcff", "://", "s3://x/y", "nowhere://x", "memory://x",
+    "file://x", "memory:///../x",
 )  # fmt: skip
 
 
