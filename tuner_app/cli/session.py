@@ -77,6 +77,11 @@ def _run(
     """`finished`: the trials that are over already when a search is resumed, None for a new one.
     `workers`: Ray's; None: this process trains."""
     resume = finished is not None
+    if workers is not None and config.oracle == "pbt":
+        raise UserError(
+            "The oracle pbt trains its members together, in one process. Leave --engine out, or "
+            "take another oracle."
+        )
     experiment.check(config, resume=resume)
     environment.use_backend(config.backend)
     environment.import_quietly()

@@ -14,7 +14,7 @@ from tuner_app.population.order import permutation
 from tuner_app.population.seam import seam
 
 
-def fit(model, x, y, *, seed, batch_size, callbacks=(), **keywords):
+def fit(model, x, y, *, seed, batch_size, callbacks=(), goes_on=False, **keywords):
     """`model.fit` with the order of the examples and the random numbers of a stack.
 
     Args:
@@ -24,13 +24,17 @@ def fit(model, x, y, *, seed, batch_size, callbacks=(), **keywords):
         seed: The trial's.
         batch_size: Examples a step; an epoch's last batch may have fewer.
         callbacks, keywords: As for `model.fit`.
+        goes_on: The model is trained already, with the same seed, up to its `initial_epoch`.
 
     Returns:
         Keras's `History`.
     """
     batches = Batches(x, y, batch_size, seed)
     begun = keras.callbacks.LambdaCallback(on_epoch_begin=batches.begin)
-    with _random_numbers(model, seed):
+    if not goes_on:
+        for state, value in seed_states(model, seed):
+            state.assign(value)
+    with seam(native=True), _any_batch():
         return model.fit(batches, shuffle=False, callbacks=[begun, *callbacks], **keywords)
 
 
@@ -64,15 +68,6 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
         return self.x[rows], self.y[rows]
-
-
-@contextlib.contextmanager
-def _random_numbers(model, seed):
-    """While open, the model's layers draw what they would draw in a stack."""
-    for state, value in seed_states(model, seed):
-        state.assign(value)
-    with seam(native=True), _any_batch():
-        yield
 
 
 @contextlib.contextmanager

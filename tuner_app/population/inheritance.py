@@ -48,7 +48,7 @@ def read(build: Callable, seed: int) -> Draft:
         ((part, i), variable)
         for part, variables in _PARTS.items()
         for i, variable in enumerate(variables(model))
-        if not variable.shape
+        if len(variable.shape) == 0
     ]
     values = drawn([variable for _, variable in found])
     scalars = {place: np.array(v) for (place, _), v in zip(found, values, strict=True)}

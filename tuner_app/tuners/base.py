@@ -18,6 +18,7 @@ from keras_tuner.src.distribute import utils as dist_utils
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app import oracles
+from tuner_app.errors import UserError
 from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import TrialRecord
 from tuner_app.store.disk_fault import DiskFault, disk_fault
@@ -70,6 +71,11 @@ class StoredTuner(ProjectTuner):
         if dist_utils.has_chief_oracle():
             from tuner_app.cluster import chief  # it stands above the tuners
 
+            if isinstance(self.oracle, oracles.PopulationOracle):
+                raise UserError(
+                    "Population-based training trains its members together, in one process. Leave "
+                    "KERASTUNER_ORACLE_IP out, or take another oracle."
+                )
             return chief.search(self, fit_args, fit_kwargs)
         self._attach()
         began, outcome = time.monotonic(), "failed"
