@@ -130,6 +130,85 @@ def test_few_trials_of_a_large_model_are_not_stacked():
     assert "one lane with native kernels (estimated" in found.reason
 
 
+def test_a_trial_or_two_of_a_model_of_many_layers_are_left_to_fit():
+    def deep():
+        layers = [L.Dense(8) for _ in range(60)]
+        model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), *layers, L.Dense(10)])
+        model.compile("sgd", "mse")
+        return model
+
+    one = planned(deep, trials=1, epochs=1)
+    assert one.by_fit and "fit (estimated" in one.reason and "s in one lane" in one.reason
+    # What it can't be left, a killed search's stack, has the native kernels.
+    assert (one.lanes, one.native) == (1, True)
+    assert not planned(deep, trials=8, epochs=1).by_fit
+    assert not planned(trials=1, epochs=1).by_fit
+
+
+def test_memory_counts_what_is_evaluated_at_once():
+    """A product of a batch with patches, or of up to 512 examples to evaluate on."""
+    model = convolution(4)
+    state = 4 * (3 + 4) * sum(np.prod(v.shape) for v in model.trainable_variables)
+    outputs, patches = 8 * 8 * 4 + 256 + 10, 9 * 64
+    training = 4 * 32 * 2 * (outputs + patches)
+    assert lane_bytes(model, 32, held_out=32) == pytest.approx(state + training, rel=0.1)
+    evaluating = 4 * (patches + 8 * 8 * 4)  # of one example, where the layer is the largest
+    for size, at_once in ((300, 300), (10_000, 512)):
+        want = state + at_once * evaluating
+        assert lane_bytes(model, 32, held_out=size) == pytest.approx(want, rel=0.01)
+    few = planned(convolution, memory=20 * lane_bytes(model, 32), held_out=512)
+    assert few.native or few.lanes < 20
+
+
+def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
+    """A ResNet-20 was slower in lanes there, and a CNN of as much arithmetic quicker."""
+    monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
+    monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
+
+    def deep():
+        layers = [L.Conv2D(16, 3, padding="same") for _ in range(20)]
+        norms = [L.BatchNormalization() for _ in range(20)]
+        x = inputs = L.Input((16, 16, 16))
+        for layer, norm in zip(layers, norms, strict=True):
+            x = norm(layer(x))
+        model = keras.Model(inputs, L.Dense(10)(L.GlobalAveragePooling2D()(x)))
+        model.compile("sgd", "mse")
+        return model
+
+    def wide():
+        x = inputs = L.Input((32, 32, 3))
+        for filters in (32, 64, 64):
+            x = L.MaxPooling2D(2)(L.Conv2D(filters, 3, padding="same")(x))
+        model = keras.Model(inputs, L.Dense(10)(L.Flatten()(x)))
+        model.compile("sgd", "mse")
+        return model
+
+    short = {"trials": 20, "epochs": 20, "rate": lambda: 7e10}  # of two steps each
+    assert planned(deep, **short).native
+    assert not planned(wide, **short).native
+
+
+def test_convolutions_of_jax_are_timed_as_they_will_run(monkeypatch):
+    monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
+    monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
+    mode = native_mode(convolution())
+    assert (mode.steps_per_call, mode.jit_compile) == (1, None)  # a step a call: without a loop
+    assert native_mode(dense()).steps_per_call > 1
+    seen = []
+
+    class Seen(Exception):
+        pass
+
+    def population(*_, **options):
+        seen.append(options["steps_per_call"])
+        raise Seen
+
+    monkeypatch.setattr("tuner_app.population.timing.Population", population)
+    with pytest.raises(Seen):
+        timed(convolution, (X[:8], Y[:8]), 4, mode)
+    assert seen == [1]
+
+
 @pytest.mark.parametrize("trials", [3, 1000])
 def test_lanes_respect_memory_and_the_number_of_trials(trials):
     found = planned(trials=trials, memory=20 * lane_bytes(dense(), 32))

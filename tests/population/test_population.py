@@ -1,6 +1,7 @@
 """Lanes: neighbours, refilling, retiring, compaction, NaN, checkpoints, and what can't stack."""
 
 import functools
+import re
 
 import keras
 import numpy as np
@@ -318,14 +319,24 @@ class AsConstant(L.Layer):
 
 
 class Deceptive(L.Layer):
-    """Computes something else when it is lifted: the check has to find it."""
+    """Computes something else when it is lifted: the check has to find it, wherever it shows."""
 
-    def __init__(self, strength, **kwargs):
+    def __init__(self, strength, where, **kwargs):
         super().__init__(**kwargs)
-        self.strength = strength
+        self.strength, self.where = strength, where
+        # Keras on JAX forgets what a layer's own metric has seen.
+        self.seen = keras.metrics.Mean(name="seen") if where == "metric" else None
+        self.kept = self.add_weight(shape=(), initializer="zeros", trainable=False)
 
-    def call(self, x):
-        return x * (self.strength if type(self.strength) is float else 0.5)
+    def call(self, x, training=False):
+        told = self.strength if type(self.strength) is float else 0.5
+        true = self.strength + 0.0
+        if self.seen is not None:
+            self.seen.update_state(told)
+        if training:
+            self.kept.assign(told if self.where == "statistic" else true)
+        wrong = self.where == "output" or self.where == "evaluation" and not training
+        return x * (told if wrong else true)
 
 
 def with_layer(layer, strength):
@@ -353,16 +364,29 @@ def test_numbers_that_python_looks_at_split_the_stack(layer, strengths, stacks, 
         assert_same([reports[key]], want)
 
 
-def test_a_wrong_lift_is_found_and_named():
-    p = population(validation=None)
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("output", "after 3 steps it differs from plain Keras .*kernel"),
+        ("metric", "after 3 steps it differs from plain Keras .*seen"),
+        ("statistic", "after 3 steps it differs from plain Keras .*variable"),
+        ("evaluation", "evaluated it differs from plain Keras .*val_loss"),
+        ("nowhere", None),
+    ],
+)
+def test_a_wrong_lift_is_found_and_named(where, named):
+    p = population(validation=HELD_OUT if where in ("evaluation", "nowhere") else None)
+    layer = functools.partial(Deceptive, where=where)
     for key, strength in enumerate((0.1, 0.2)):
-        p.admit(key, with_layer(Deceptive, strength), seed=key, epochs=1)
-    assert p.run_epoch() == []
-    rejected = p.take_rejected()
-    assert rejected.keys() == {0, 1} and len(p) == 0
-    assert all("differs from plain Keras" in reason for reason in rejected.values())
-    with pytest.raises(CannotStack, match="differs from plain Keras"):
-        p.admit(2, with_layer(Deceptive, 0.3), seed=2, epochs=1)
+        p.admit(key, with_layer(layer, strength), seed=key, epochs=1)
+    reports, rejected = p.run_epoch(), p.take_rejected()
+    if where == "nowhere":
+        assert len(reports) == 2 and rejected == {}
+        return
+    assert reports == [] and rejected.keys() == {0, 1} and len(p) == 0
+    assert all(re.search(named, reason) for reason in rejected.values())
+    with pytest.raises(CannotStack, match=named):
+        p.admit(2, with_layer(layer, 0.3), seed=2, epochs=1)
 
 
 class OwnStep(keras.Model):

@@ -1,17 +1,21 @@
 """A new signature, checked once against plain Keras before it is trusted.
 
 A few steps of two lanes are compared with the same steps by the models' own `train_on_batch`, with
-the same examples and random numbers. The numbers that differ by lane are exaggerated for this
-(their second and fourth root, if they lie between 0 and 1), so that a wrong lift shows: a weight
-decay of 1e-5 would change no digit in three steps.
+the same examples and random numbers: losses, metrics, weights, and what layers keep besides them
+(moving averages). Then one lane's evaluation is compared with `test_on_batch`. The numbers that
+differ by lane are exaggerated for this (their second and fourth root, if they lie between 0 and 1),
+so that a wrong lift shows: a weight decay of 1e-5 would change no digit in three steps.
 """
 
 import contextlib
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import tree
 
+from tuner_app.optimizers.evaluation_point import evaluation_point
+from tuner_app.population import held_out, vectorize
 from tuner_app.population.description import Description, Part
 from tuner_app.population.lane import host
 from tuner_app.population.lift import replaced
@@ -20,6 +24,7 @@ from tuner_app.population.seam import seam
 STEPS, LANES = 3, 2
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
 _OUTLIERS = 0.02  # share of a variable's elements that may differ
+_KEPT = ("trainable", "non_trainable")  # parts of a state that are compared
 _NOISE = 1e-6  # relative perturbation that tells a difference from amplified rounding
 
 
@@ -35,6 +40,19 @@ def exaggerated(numbers: np.ndarray, lane: int) -> np.ndarray:
     numbers[small] = numbers[small] ** root
     numbers[numbers > 1] = np.ceil(numbers[numbers > 1] * (2.0, 1.5)[lane])
     return numbers
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What some steps left.
+
+    Args:
+        logs: name to value: the loss and the metrics over these steps.
+        values: name of a state's part to its arrays, as in `Trial.values`.
+    """
+
+    logs: dict[str, float]
+    values: dict[str, list[np.ndarray]]
 
 
 def verify(stack, lanes: list[int], trials: list) -> list[str | None]:
@@ -55,17 +73,26 @@ def verify(stack, lanes: list[int], trials: list) -> list[str | None]:
         indices[:, lane] = index
     numbers = stack.arrays.numbers_of(descriptions)
     state = stack.programs.first_steps(stack.arrays.state, numbers, indices)
-    losses = _mean_losses(stack.model, state)
-    return [
-        difference(
-            trial,
-            description,
-            [_batch(stack.train, rows) for rows in index],
-            float(losses[lane]),
-            [np.asarray(a[lane]) for a in state["trainable"]],
-        )
-        for lane, trial, description, index in zip(lanes, trials, shown, chosen, strict=True)
+    batches = [[_batch(stack.train, rows) for rows in index] for index in chosen]
+    # Before the epoch's close is run: that is still being compiled.
+    plain = [
+        _plain(trial, description, of_one, trial.values)
+        for trial, description, of_one in zip(trials, shown, batches, strict=True)
     ]
+    arguments = stack.programs.held_out_arguments(at_most=1)
+    columns = stack.programs.run("close", state, numbers, *arguments)
+    columns = {name: vectorize.to_host(column) for name, column in columns.items()}
+    reasons = []
+    for lane, trial, description, of_one, want in zip(
+        lanes, trials, shown, batches, plain, strict=True
+    ):
+        logs = {name: float(column[lane]) for name, column in columns.items()}
+        got = Outcome(logs, stack.arrays.values_of(state, lane, stack.rule_of(trial.description)))
+        reason = difference(trial, description, of_one, got, want)
+        if reason is None and stack.validation and trial is trials[-1]:
+            reason = _evaluated_otherwise(stack, trial, description, got)
+        reasons.append(reason)
+    return reasons
 
 
 def _shown(stack, trial, i: int) -> Description:
@@ -86,13 +113,6 @@ def _exaggerated_part(part: Part, lifting, i: int) -> Part:
     return Part(part.structure, numbers, part.sites)
 
 
-def _mean_losses(model, state) -> np.ndarray:
-    place = {id(v): i for i, v in enumerate(model.metrics_variables)}
-    tracker = model._loss_tracker
-    total, count = (state["metrics"][place[id(v)]] for v in (tracker.total, tracker.count))
-    return np.asarray(total) / np.maximum(np.asarray(count), 1e-30)
-
-
 def _first_batches(stack, trial) -> np.ndarray:
     """int32 of shape (steps, batch): full batches of the trial's first epochs."""
     if not stack.epoch.full_steps:
@@ -103,34 +123,68 @@ def _first_batches(stack, trial) -> np.ndarray:
     return np.concatenate(orders).reshape(-1, stack.batch_size)[:STEPS]
 
 
-def difference(trial, description, batches, loss, weights) -> str | None:
+def difference(trial, description, batches, got: Outcome, want: Outcome) -> str | None:
     """How some steps in a stack differ from plain Keras's, in words, or None.
 
     Args:
         trial: the trial, with its model and initial values.
         description: its numbers as they were during these steps.
         batches: list of (x, y, sample_weight).
-        loss: the mean training loss over the steps, from the stack.
-        weights: the trainable values after the steps, from the stack.
+        got, want: what the steps left in the stack, and in plain Keras.
     """
     start = trial.values
-    want_loss, want = _plain(trial, description, batches, start)
-    wrong = _differing(weights, want, start["trainable"])
-    if _close(loss, want_loss) and not wrong:
+    wrong = {part: _differing(got.values[part], want.values[part], start[part]) for part in _KEPT}
+    logs = [n for n in want.logs if not _close(got.logs[n], want.logs[n])]
+    if not logs and not any(wrong.values()):
         return None
     # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a tiny
     # perturbation changes as much is no evidence.
     noisy = [_plain(trial, description, batches, _perturbed(start, seed)) for seed in (0, 1)]
-    wrong = [i for i in wrong if not any(_as_noisy(weights[i], want[i], w[i]) for _, w in noisy)]
-    allowed = 10 * max(abs(noisy_loss - want_loss) for noisy_loss, _ in noisy)
-    if _close(loss, want_loss, allowed) and not wrong:
+    names = []
+    for part in _KEPT:
+        for i in wrong[part]:
+            value, wanted = got.values[part][i], want.values[part][i]
+            if not any(_as_noisy(value, wanted, other.values[part][i]) for other in noisy):
+                names.append(getattr(trial.model, f"{part}_variables")[i].path)
+    for name in logs:
+        allowed = 10 * max(abs(other.logs[name] - want.logs[name]) for other in noisy)
+        if not _close(got.logs[name], want.logs[name], allowed):
+            names.append(f"{name} {got.logs[name]:.6g}, plain {want.logs[name]:.6g}")
+    if not names:
         return None
-    names = [trial.model.trainable_variables[i].path for i in wrong]
-    found = f"; weights {', '.join(names[:3])}" if names else ""
-    return (
-        f"after {len(batches)} steps it differs from plain Keras"
-        f" (loss {loss:.6g}, plain {want_loss:.6g}{found})"
-    )
+    return _told(f"after {len(batches)} steps", names)
+
+
+def _told(when: str, names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{when} it differs from plain Keras ({'; '.join(names[:3])}{more})"
+
+
+def _evaluated_otherwise(stack, trial, description, got: Outcome) -> str | None:
+    """How a lane's evaluation differs from plain Keras's on the same weights, in words, or None."""
+    model, parts = trial.model, _parts(trial.model)
+    kept = {part: host(variables) for part, variables in parts.items()}
+    at_point = evaluation_point(model) if stack.at_point else contextlib.nullcontext()
+    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
+        _assign(parts, got.values)
+        with at_point:
+            for rows in held_out.batches(stack, at_most=1):
+                x, y, sample_weight = _batch(stack.validation, rows)
+                logs = model.test_on_batch(x, y, sample_weight, return_dict=True)
+                # What is drawn at random then is drawn anew for each batch in a stack.
+                _assign(
+                    {"non_trainable": model.non_trainable_variables},
+                    {"non_trainable": got.values["non_trainable"]},
+                )
+        _assign(parts, kept)
+    # Rounding may turn an example from right to wrong.
+    allowed = {name: 0.0 if name == "loss" else 2 / stack.validation.size for name in logs}
+    names = [
+        f"val_{name} {got.logs[f'val_{name}']:.6g}, plain {float(value):.6g}"
+        for name, value in logs.items()
+        if not _close(got.logs[f"val_{name}"], float(value), allowed[name])
+    ]
+    return _told("evaluated", names) if names else None
 
 
 def _close(a, b, allowed=0.0) -> bool:
@@ -165,24 +219,25 @@ def _perturbed(values: dict, seed: int) -> dict:
     return {**values, "trainable": noisy}
 
 
-def _plain(trial, description, batches, start):
-    """Mean loss and trainable values after plain Keras's steps; the model is left as it was."""
-    model = trial.model
-    variables = {
+def _plain(trial, description, batches, start) -> Outcome:
+    """What plain Keras's steps leave; the model is left as it was."""
+    model, parts = trial.model, _parts(trial.model)
+    kept = {part: host(variables) for part, variables in parts.items()}
+    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
+        _assign(parts, start)
+        for x, y, sample_weight in batches:
+            logs = model.train_on_batch(x, y, sample_weight, return_dict=True)
+        found = {part: host(parts[part]) for part in _KEPT}
+        _assign(parts, kept)
+    return Outcome({name: float(value) for name, value in logs.items()}, found)
+
+
+def _parts(model) -> dict[str, list]:
+    return {
         "trainable": model.trainable_variables,
         "non_trainable": model.non_trainable_variables,
         "optimizer": model.optimizer.variables,
     }
-    kept = {part: host(vs) for part, vs in variables.items()}
-    losses = []
-    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
-        _assign(variables, start)
-        for x, y, sample_weight in batches:
-            losses.append(model.train_on_batch(x, y, sample_weight, return_dict=True)["loss"])
-            model.reset_metrics()
-        found = host(model.trainable_variables)
-        _assign(variables, kept)
-    return float(np.mean([float(loss) for loss in losses])), found
 
 
 def _assign(variables, values):
@@ -193,15 +248,22 @@ def _assign(variables, values):
 
 @contextlib.contextmanager
 def _eager(model):
-    """Plain Keras without compiling, on TensorFlow (on JAX each operation would compile)."""
+    """Plain Keras without compiling, on TensorFlow (on JAX each operation would compile).
+
+    Metrics are those of all batches meanwhile, where Keras would reset them before each.
+    """
     kept = model.run_eagerly
     model.run_eagerly = keras.backend.backend() == "tensorflow"
+    model.reset_metrics()
+    object.__setattr__(model, "reset_metrics", lambda: None)
     try:
         yield
     finally:
+        object.__delattr__(model, "reset_metrics")
+        model.reset_metrics()
         model.run_eagerly = kept
         # A function that was traced with other numbers must not be used again.
-        model.train_function = None
+        model.train_function = model.test_function = None
 
 
 @contextlib.contextmanager

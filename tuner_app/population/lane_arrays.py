@@ -73,7 +73,14 @@ class LaneArrays:
         if self.stack.is_waiting(key):
             return [np.array(a) for a in trial.values[part][chosen]]
         lane = self.stack.lane_of(key)
-        return [np.array(self.state[part][p][lane]) for p in self.positions(trial, part)[chosen]]
+        places = self.positions(trial, part)[chosen]
+        return [vectorize.row(self.state[part][p], lane) for p in places]
+
+    def values_of(self, state: dict, lane: int, rule) -> dict[str, list[np.ndarray]]:
+        """One lane of a state as this one, as in `Trial.values`, copied to the host."""
+        arrays = {**state, "optimizer": [state["optimizer"][place] for place in rule.places]}
+        parts = ("trainable", "non_trainable", "optimizer")
+        return {part: [vectorize.row(a, lane) for a in arrays[part]] for part in parts}
 
     def overwrite(self, key, part: str, i: int, value: np.ndarray) -> None:
         """Replaces the trial's i-th array of one part of the state."""

@@ -1,10 +1,11 @@
-"""Many lanes, or one lane with native kernels: which is quicker for this search, and why.
+"""Many lanes, one lane with native kernels, or `fit`: which is quicker for this search, and why.
 
 Lanes gain where starting operations costs more than their arithmetic, and nothing where one
 trial's arithmetic fills the machine; and their program takes longer to compile, which a search of
 few steps does not get back. What both would take is estimated from the model's shapes and the
 machine's rate of multiplications. Where the estimates are near each other and the search is long
-beside it, both are timed for a moment.
+beside it, both are timed for a moment. `fit` has the native kernels too and compiles for each trial
+anew, but sooner: it is for a few trials of a model of many layers.
 """
 
 import math
@@ -25,6 +26,10 @@ _CLEAR = 2.0  # times that one estimate is the other's: nothing needs timing
 _WORTH_TIMING = 20.0  # times that a search takes longer than timing both modes
 # Lanes share the machine's time among all trials at once; to leave them for seconds is no gain.
 _WORTH_LEAVING_LANES = 2.0  # seconds
+# By `fit` a trial depends on the process that trains it: to stack it is worth something.
+_WORTH_LEAVING_STACKS = 5.0  # seconds
+_MOST_STEPS = 256  # a call
+_FIT_STEP = 1.5e-3  # seconds that `fit` spends around each step
 # A step that takes so long is all arithmetic: further lanes would add memory alone.
 _LONGEST_STEP = 0.2  # seconds
 
@@ -39,6 +44,7 @@ class Plan:
         steps_per_call: batches between two chances to look.
         reason: why, in a sentence.
         jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
+        by_fit: the trials are not to be stacked at all.
     """
 
     lanes: int
@@ -46,18 +52,23 @@ class Plan:
     steps_per_call: int
     reason: str
     jit_compile: bool | None = None
+    by_fit: bool = False
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A way to train: as in `Population`."""
+    """A way to train: as in `Population`, or by `fit`."""
 
     lanes: int
     native: bool
     jit_compile: bool | None = None
+    steps_per_call: int = _MOST_STEPS
+    by_fit: bool = False
 
     @property
     def name(self) -> str:
+        if self.by_fit:
+            return "fit"
         return "one lane with native kernels" if self.native else f"{self.lanes} lanes"
 
 
@@ -68,6 +79,7 @@ def plan(
     batch_size: int,
     trials: int,
     memory: float,
+    held_out: int = 0,
     lanes: int = 256,
     epochs: int = 1,
     rate: Callable[[], float] = multiplications_a_second,
@@ -80,12 +92,13 @@ def plan(
         train: (x, y) or (x, y, sample_weight), as `Population` takes them.
         trials: how many are wanted; lanes: most lanes; epochs: of a trial.
         memory: bytes that the stack may take.
+        held_out: how many examples each epoch is evaluated on.
         rate: tells the machine's multiplications a second.
         measure: times a mode: measure(build, train, batch_size, mode).
     """
     model = build()
     steps = max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
-    fitting = max(1, int(memory // lane_bytes(model, batch_size)))
+    fitting = max(1, int(memory // lane_bytes(model, batch_size, held_out)))
     lanes = max(1, min(lanes, trials, fitting))
     limit = f", as many as {memory / 2**30:.1f} GiB hold" if lanes == fitting < trials else ""
     speed = rate()
@@ -93,9 +106,13 @@ def plan(
     if filling < lanes:
         lanes, limit = filling, ", as many as fill the machine"
     stacked, alone = Mode(lanes, False), native_mode(model)
+    fit = Mode(1, True, by_fit=True)
     each = {mode: estimate(model, batch_size, mode, speed) for mode in (stacked, alone)}
 
     def seconds(mode):
+        if mode is fit:
+            own = Timing(first_by_fit(model), each[alone].step + _FIT_STEP)
+            return trials * own.seconds(epochs * steps)
         return each[mode].seconds(trials * epochs * steps)
 
     gap = abs(seconds(stacked) - seconds(alone))
@@ -110,37 +127,41 @@ def plan(
             how = f"estimated, since timing failed: {type(error).__name__}"
     native = seconds(alone) < seconds(stacked) - _WORTH_LEAVING_LANES
     chosen, other = (alone, stacked) if native else (stacked, alone)
-    if not native and seconds(stacked) > seconds(alone):
+    if seconds(fit) < seconds(chosen) - _WORTH_LEAVING_STACKS:
+        chosen, other = fit, chosen
+    if chosen is stacked and seconds(stacked) > seconds(alone):
         instead = f"{other.name} would save less than {_WORTH_LEAVING_LANES:.0f} s"
     else:
         instead = f"{_said(seconds(other))} in {other.name}"
+    more = limit if chosen is stacked else ""
     reason = (
-        f"{chosen.name}{'' if native else limit} ({how}: {_said(seconds(chosen))} to train "
+        f"{chosen.name}{more} ({how}: {_said(seconds(chosen))} to train "
         f"{trials} trial{'s' * (trials > 1)}, {instead})"
     )
-    call = each[chosen].step * chosen.lanes
-    per_call = _steps_per_call(model, chosen, steps, call)
-    return Plan(chosen.lanes, native, per_call, reason, chosen.jit_compile)
+    run = alone if chosen is fit else chosen  # by which what can't be left is still stacked
+    per_call = _steps_per_call(run, steps, each[run].step * run.lanes)
+    return Plan(run.lanes, run.native, per_call, reason, run.jit_compile, chosen is fit)
 
 
 def _said(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
-def _steps_per_call(model, mode: Mode, steps: int, seconds: float) -> int:
-    """As many as take about a second; one, where XLA's loop would slow the kernels themselves."""
-    if mode.native and mode.jit_compile is not False and _slow_in_loops(model):
-        return 1
-    return int(min(steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
+def _steps_per_call(mode: Mode, steps: int, seconds: float) -> int:
+    """As many as take about a second, but no more than the mode allows."""
+    return int(min(mode.steps_per_call, steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
 
 
 def native_mode(model) -> Mode:
     """One lane with the quickest kernels that the backend has for this model.
 
     XLA's convolutions inside a loop on a CPU take 10 to 30 times as long as TensorFlow's own (a
-    CNN on 32 by 32 images, 2 cores: 0.52 s against 0.017 s a step).
+    CNN on 32 by 32 images, 2 cores: 0.52 s against 0.017 s a step). So these are taken there, and
+    on JAX a step a call.
     """
-    return Mode(1, True, False if _slow_in_loops(model) and not _on_jax() else None)
+    if not _slow_in_loops(model):
+        return Mode(1, True)
+    return Mode(1, True, steps_per_call=1) if _on_jax() else Mode(1, True, jit_compile=False)
 
 
 def _slow_in_loops(model) -> bool:
@@ -169,10 +190,22 @@ def estimate(model, batch_size: int, mode: Mode, speed: float) -> Timing:
     within a factor of two, as the choice between the modes needs it.
     """
     layers, work = weighted_layers(model), multiplications(model, batch_size)
+    convolutions_by_xla = _on_jax() and _slow_in_loops(model)
     if not mode.native:
-        return Timing(1.5 + 0.5 * layers, 2e-4 * layers / mode.lanes + work / (0.5 * speed))
-    if _on_jax() and _slow_in_loops(model):
-        return Timing(1.0 + 0.5 * layers, 1e-4 * layers + work / (0.5 * speed))
+        step = 2e-4 * layers / mode.lanes + work / (0.5 * speed)
+        if convolutions_by_xla:
+            # Processor time of a step, CNN at 32 by 32 and ResNet-20 of as many multiplications,
+            # 4 lanes: 0.027 and 0.051 s, by native kernels 0.054 and 0.031 s.
+            return Timing(1.5 + layers, step + 3e-4 * layers)
+        return Timing(1.5 + 0.5 * layers, step)
+    if convolutions_by_xla:
+        return Timing(1.0 + 0.25 * layers, 1e-4 * layers + work / (0.25 * speed))
     if mode.jit_compile is False:
         return Timing(0.3 + 0.15 * layers, 4e-4 * layers + work / (0.8 * speed))
     return Timing(0.7 + 0.3 * layers, 1e-4 * layers + work / (0.8 * speed))
+
+
+def first_by_fit(model) -> float:
+    """Seconds until `fit` has traced and compiled for a trial, which it does for each anew."""
+    each = 0.25 if _on_jax() else 0.08
+    return 0.5 + each * weighted_layers(model)

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population import vectorize
+from tuner_app.population import held_out, vectorize
+from tuner_app.population.errors import CannotStack
 from tuner_app.population.functional import functional_optimizers
 from tuner_app.population.program import (
     Program,
@@ -19,8 +20,6 @@ from tuner_app.population.seam import seam
 
 # The programs that an epoch ends with.
 _AHEAD = ("tail", "close")
-# Rows evaluated at once where that changes no number.
-_EVALUATION_ROWS = 512
 
 
 class Programs:
@@ -31,7 +30,7 @@ class Programs:
         for lifting in stack.liftings:
             lifting.restart_journal()
         self.program = Program(stack.model, stack.body, stack.train.structure)
-        self.held_out = stack.validation and Program(
+        self.evaluation = stack.validation and Program(
             stack.model, stack.body, stack.validation.structure
         )
         self._compile(stack.xla)
@@ -110,10 +109,14 @@ class Programs:
         arguments = (stack.train.leaves, vectorize.to_device(indices))
         return (*arguments, vectorize.to_device(np.int32(0))) if steps else None
 
-    def held_out_arguments(self) -> tuple:
-        """What "close" is given: the examples to evaluate on, and how many batches they are."""
+    def held_out_arguments(self, at_most: int | None = None) -> tuple:
+        """What "close" is given: the examples to evaluate on, and how many batches they are.
+
+        Args:
+            at_most: whole batches that are used; a smaller last one always is.
+        """
         examples = self.stack.validation
-        count = examples.size // self._evaluation_rows() if examples else 0
+        count = len(held_out.whole_batches(self.stack, at_most)) if examples else 0
         return examples.leaves if examples else [], vectorize.to_device(np.int32(count))
 
     def first_steps(self, state, numbers, indices):
@@ -184,11 +187,14 @@ class Programs:
                 slots[place] = slot
         return trainable, slots
 
-    def _close(self, state, numbers, held_out, count):
+    def _close(self, state, numbers, examples, count):
         """The epoch's logs: training metrics so far, and the validation metrics."""
         native = self.stack.native
         logs = vectorize.over_lanes(self.program.results, (state["metrics"],), native)
-        if not held_out:
+        for name, column in logs.items():
+            if len(column.shape) != 1:
+                raise CannotStack(f"the metric {name} is not one number")
+        if not examples:
             return logs
         lanes, pairs = len(self.stack.trials), numbers["body"]
         trainable = self._evaluation_weights(state, numbers)
@@ -197,21 +203,24 @@ class Programs:
             keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
             for a in self.stack.arrays.initial_metrics
         ]
-        size, rows = self.stack.validation.size, self._evaluation_rows()
+        size, rows = self.stack.validation.size, held_out.rows_a_batch(self.stack)
 
         def evaluated(metrics, batch):
             def lane(state, metrics, pairs):
-                return self.held_out.test_step(state, metrics, pairs, batch)
+                return self.evaluation.test_step(state, metrics, pairs, batch)
 
             return vectorize.over_lanes(lane, (state, metrics, pairs), native)
 
         def step(i, metrics):
-            return evaluated(metrics, [vectorize.span(a, i * rows, rows) for a in held_out])
+            return evaluated(metrics, [vectorize.span(a, i * rows, rows) for a in examples])
 
-        metrics = vectorize.repeat(count, step, metrics)
+        if size // rows == 1:  # without a loop, in which XLA's convolutions are slow on a CPU
+            metrics = step(0, metrics)
+        elif size > rows:
+            metrics = vectorize.repeat(count, step, metrics)
         if size % rows:
-            metrics = evaluated(metrics, [a[size - size % rows :] for a in held_out])
-        values = vectorize.over_lanes(self.held_out.results, (metrics,), native)
+            metrics = evaluated(metrics, [a[size - size % rows :] for a in examples])
+        values = vectorize.over_lanes(self.evaluation.results, (metrics,), native)
         return {**logs, **{f"val_{name}": value for name, value in values.items()}}
 
     def _evaluation_weights(self, state, numbers):
@@ -232,17 +241,6 @@ class Programs:
 
         return vectorize.over_lanes(lane, (state, numbers["rules"], numbers["which"]), native)
 
-    def _evaluation_rows(self) -> int:
-        """Rows a step of evaluation: Keras's batch size, or more where no number changes."""
-        size = self.stack.validation.size
-        batch = min(self.stack.batch_size, size)
-        if not _additive_loss(self.stack.model):
-            return batch
-        if size <= _EVALUATION_ROWS:
-            return size
-        divisors = [d for d in range(_EVALUATION_ROWS // 4, _EVALUATION_ROWS + 1) if size % d == 0]
-        return max(divisors, default=_EVALUATION_ROWS)
-
 
 def _compiled_ahead(work):
     for traced, arguments in work:
@@ -259,21 +257,6 @@ def _kept(condition, new, old):
     if condition is None:
         return list(new)
     return [keras.ops.where(condition, n, o) for n, o in zip(new, old, strict=True)]
-
-
-def _additive_loss(model) -> bool:
-    """Whether losses and metrics are sums over examples, so that any batch size gives the same."""
-    known = ("keras.", "tuner_app.")
-    whole_batch = (keras.losses.Dice, keras.losses.Tversky)
-    for entry in model._compile_loss._flat_losses or []:
-        loss = entry.loss
-        function = getattr(loss, "fn", loss)
-        origin = getattr(function, "__module__", None) or type(function).__module__
-        if not origin.startswith(known) or isinstance(loss, whole_batch):
-            return False
-        if loss.reduction != "sum_over_batch_size":
-            return False
-    return all(type(metric).__module__.startswith(known) for metric in model.metrics)
 
 
 def _refused_by_xla(error) -> bool:

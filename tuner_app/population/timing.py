@@ -47,6 +47,7 @@ def timed(build, train, batch_size: int, mode) -> Timing:
         lanes=lanes,
         native=mode.native,
         jit_compile=mode.jit_compile,
+        steps_per_call=mode.steps_per_call,
     )
     for key in range(lanes):
         population.admit(key, build, seed=key, epochs=4)

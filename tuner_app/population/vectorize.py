@@ -109,6 +109,16 @@ def to_host(array) -> np.ndarray:
     return np.asarray(array)
 
 
+def row(stacked, lane: int) -> np.ndarray:
+    """One lane's row on the host, in memory of its own."""
+    if on_jax():
+        import jax
+
+        if jax.default_backend() == "cpu":  # there an index would be compiled, for each shape
+            return np.array(np.asarray(stacked)[lane])
+    return np.array(stacked[lane])
+
+
 def put(stacked, lanes: np.ndarray, values: np.ndarray):
     """`stacked` with the rows `lanes` replaced by `values`."""
     if len(lanes) == len(stacked) and (lanes == np.arange(len(lanes))).all():

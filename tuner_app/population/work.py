@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from tuner_app.population.held_out import MOST_ROWS
+
 FORWARD_AND_BACKWARD = 3.0  # a backward pass multiplies twice as often as a forward one
 
 
@@ -59,18 +61,28 @@ def weighted_layers(model) -> int:
     return max(1, sum(bool(layer._trainable_variables) for layer in model._flatten_layers()))
 
 
-def lane_bytes(model, batch_size: int) -> float:
-    """Bytes of one lane: its state, old and new, gradients, and activations with their patches."""
+def lane_bytes(model, batch_size: int, held_out: int = 0) -> float:
+    """Bytes of one lane: its state, old and new, gradients, and activations with their patches.
+
+    Args:
+        held_out: how many examples each epoch is evaluated on: many at once, each layer's input
+            being let go of when its output is there.
+    """
     weights = sum(math.prod(v.shape) for v in model.variables)
     slots = 2 * sum(math.prod(v.shape) for v in model.trainable_variables)
-    outputs = patches = 0
+    outputs = patches = largest = 0
     for layer in model._flatten_layers():
         if not layer._inbound_nodes:
             continue
         output = math.prod(d or 1 for d in keras.tree.flatten(layer.output)[0].shape[1:])
         outputs += output
         kernel = getattr(layer, "kernel_size", None)
+        inputs = keras.tree.flatten(layer.input)
+        taken = sum(math.prod(d or 1 for d in one.shape[1:]) for one in inputs)
         if kernel:  # a convolution is a product with patches of its input
-            inputs = keras.tree.flatten(layer.input)[0].shape[1:]
-            patches += math.prod(kernel) * math.prod(d or 1 for d in inputs)
-    return 4.0 * (3 * weights + 2 * slots + batch_size * (2 * outputs + 2 * patches))
+            taken *= math.prod(kernel)
+            patches += taken
+        largest = max(largest, taken + output)
+    training = batch_size * (2 * outputs + 2 * patches)
+    evaluating = min(held_out, MOST_ROWS) * largest
+    return 4.0 * (3 * weights + 2 * slots + max(training, evaluating))

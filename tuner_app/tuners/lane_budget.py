@@ -31,11 +31,16 @@ def planned(build: Callable[[], keras.Model], arguments, runs: int, most: int) -
             batch_size=arguments.batch_size,
             trials=runs,
             memory=_SHARE * free_memory(),
+            held_out=_size(arguments.validation),
             lanes=lanes,
             epochs=max(1, arguments.epochs - arguments.initial_epoch),
         )
     except Exception as error:
         return Plan(lanes, False, 256, f"{lanes} lanes (not judged: {type(error).__name__})")
+
+
+def _size(examples) -> int:
+    return 0 if examples is None else len(keras.tree.flatten(examples[0])[0])
 
 
 def free_memory() -> float:

@@ -103,7 +103,10 @@ class PopulationTuner(SequentialTuner):
         else:
             search = (EvolvingSearch if evolving else StackedSearch)(self, arguments)
             self.plan = search.plan
-            search.run()
+            if search.plan.by_fit and not search.saved and not evolving:
+                self._run_by_fit(search.plan.reason)
+            else:
+                search.run()
 
     def _stackable(self, fit_args: tuple, fit_kwargs: dict) -> FitArguments:
         """The arguments as the engine takes them. Raises `CannotStack` with the reason."""
@@ -192,6 +195,8 @@ class PopulationTuner(SequentialTuner):
         except CannotStack as reason:
             return f"One by one, by fit: {reason}."
         found = self.plan_for(arguments)
+        if found.by_fit:
+            return f"One by one, by {found.reason}."
         return f"Stacked: {found.reason}; at most {found.steps_per_call} steps a call."
 
     @property
