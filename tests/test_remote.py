@@ -119,7 +119,8 @@ def test_one_process_at_a_time(address, monkeypatch):
 
 
 def test_what_can_not_be_is_refused(address, tmp_path, monkeypatch):
-    for odd, said in (("nowhere://x", "nowhere"), (address, "holds no search")):
+    odds = ("nowhere://x", "nowhere"), (address, "holds no search"), ("file:///", "no folder")
+    for odd, said in odds:
         with pytest.raises(UserError, match=said), remote.resumed(odd):
             pass
     with remote.begun(address) as directory:  # bad input: nothing was begun

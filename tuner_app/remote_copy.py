@@ -59,6 +59,8 @@ class Copy:
 
             self._files, self._root = url_to_fs(self.address)
             self._root = self._root.rstrip("/")
+        if not self._root:
+            raise UserError(f"{address} names no folder. Expected one, such as s3://bucket/digits.")
 
     def there(self) -> dict | None:
         """The note at the address; None where no search is."""
