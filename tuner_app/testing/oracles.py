@@ -28,11 +28,13 @@ class OracleConformance:
             (a grid does not).
         exhausts: Whether a finite space is gone through once and then ended.
         waits: Whether it may answer IDLE while others run, with fewer open than were asked for.
+        endless: Whether it takes a space with a Float that has no step.
     """
 
     draws = True
     exhausts = True
     waits = False
+    endless = True
 
     def make(self, objective, max_trials: int | None, seed: int) -> keras_tuner.Oracle:
         """A new oracle, with an empty space."""
@@ -63,6 +65,8 @@ class OracleConformance:
 
     def _made(self, declare, max_trials=12, seed=1, direction="min", folder=None):
         made = self.make(keras_tuner.Objective(_SCORE, direction), max_trials, seed)
+        if declare is _conditional and not self.endless:
+            declare = _conditional_steps
         declare(made.hyperparameters)
         made.verbose = 0
         if folder is not None:
@@ -79,7 +83,7 @@ class OracleConformance:
             wanted = {"width", "rate", "kind", "fixed"}
             assert values.keys() == wanted | ({"depth"} if values["kind"] == "deep" else set())
             assert values["width"] in range(8, 65, 8) and isinstance(values["width"], int)
-            assert 1e-4 <= values["rate"] <= 1.0
+            assert 1e-4 <= values["rate"] <= 1.0 + 1e-9
             assert values["fixed"] == 7
             assert values.get("depth", 2) in (2, 3, 4)
 
@@ -170,13 +174,17 @@ class OracleConformance:
         raise AssertionError("update_trial took a result that lacks the objective")
 
 
-def _conditional(hp) -> None:
+def _conditional(hp, step: float | None = None) -> None:
     hp.Int("width", 8, 64, step=8)
-    hp.Float("rate", 1e-4, 1.0, sampling="log")
+    hp.Float("rate", 1e-4, 1.0, sampling="log", step=step)
     hp.Fixed("fixed", 7)
     hp.Choice("kind", ["flat", "deep"])
     with hp.conditional_scope("kind", ["deep"]):
         hp.Int("depth", 2, 4)
+
+
+def _conditional_steps(hp) -> None:
+    _conditional(hp, step=10)
 
 
 def _finite(hp) -> None:
