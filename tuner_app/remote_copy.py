@@ -48,6 +48,8 @@ class Copy:
 
     def __init__(self, address: str, interval: float = INTERVAL):
         self.address, self.interval = address.rstrip("/"), interval
+        if self.address.endswith(":"):
+            raise UserError(f"{address} names no folder. Expected one, such as s3://bucket/digits.")
         self.directory = directory_of(self.address)
         self._sent: dict[str, tuple[int, int]] = {}  # size and time of what was copied
         self._copied: tuple | None = None  # the same of the database
@@ -59,8 +61,6 @@ class Copy:
 
             self._files, self._root = url_to_fs(self.address)
             self._root = self._root.rstrip("/")
-        if not self._root:
-            raise UserError(f"{address} names no folder. Expected one, such as s3://bucket/digits.")
 
     def there(self) -> dict | None:
         """The note at the address; None where no search is."""
