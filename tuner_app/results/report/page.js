@@ -33,7 +33,11 @@ prefersDark.addEventListener("change", (event) => theme(event.matches));
 document.getElementById("theme").addEventListener("click", () => theme(root.dataset.theme === "light"));
 
 let printing = null;
-addEventListener("beforeprint", () => { printing = root.dataset.theme; theme(false); });
+addEventListener("beforeprint", () => {
+  printing = root.dataset.theme;
+  theme(false);
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
 addEventListener("afterprint", () => { theme(printing === "dark"); });
 addEventListener("scroll", hideTip, { passive: true });
 

@@ -149,6 +149,9 @@ def _with_code(sentence: str) -> str:
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
+FEW = 4  # rows that are not worth folding away
+HEADINGS = {"Confirmation": "Confirmation in numbers"}  # below a chart of the same name
+
 # After which chart a table stands; the rest come last.
 _AFTER = {"Confirmation": "confirmation", "Edge check": "slices", "Failures": "time"}
 
@@ -156,13 +159,24 @@ _AFTER = {"Confirmation": "confirmation", "Edge check": "slices", "Failures": "t
 def _beside(document: Mapping[str, Any], name: str) -> list[tuple[str, telling.Table]]:
     left_to_charts = ("Importance", "Best trials")
     return [
-        (heading, table)
+        (HEADINGS.get(heading, heading), table)
         for heading, table in telling.tables(document, SHOWN)
         if _AFTER.get(heading, "") == name and heading not in left_to_charts
     ]
 
 
 def _table(heading: str, table: telling.Table) -> str:
+    folded = table.folded if table.folded > FEW else 0
+    shown, rest = table.rows[: len(table.rows) - folded], table.rows[len(table.rows) - folded :]
+    note = f'<p class="says">{escape(table.note)}</p>' if table.note else ""
+    parts = [_rows(table, shown)] if shown else []
+    if rest:
+        says = f"<summary>{escape(table.folded_says)}</summary>"
+        parts.append(f"<details>{says}{_rows(table, rest)}</details>")
+    return f"<section><h2>{escape(heading)}</h2>{note}{''.join(parts)}</section>"
+
+
+def _rows(table: telling.Table, shown: list[tuple[str, ...]]) -> str:
     aligned = [' class="number"' if i in table.numeric else "" for i in range(len(table.columns))]
     head = "".join(f"<th{a}>{escape(c)}</th>" for a, c in zip(aligned, table.columns, strict=True))
     rows = "".join(
@@ -172,11 +186,9 @@ def _table(heading: str, table: telling.Table) -> str:
             for a, column, cell in zip(aligned, table.columns, row, strict=True)
         )
         + "</tr>"
-        for row in table.rows
+        for row in shown
     )
-    note = f'<p class="says">{escape(table.note)}</p>' if table.note else ""
     return (
-        f"<section><h2>{escape(heading)}</h2>{note}"
         f'<div class="scroll"><table class="told"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>"
+        f"<tbody>{rows}</tbody></table></div>"
     )

@@ -8,12 +8,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below columns' names; `numeric` are the columns to be aligned right."""
+    """Rows of text below columns' names; `numeric` are the columns to be aligned right.
+
+    The last `folded` rows say nothing new, and `folded_says` what they have in common.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     numeric: tuple[int, ...] = ()
     note: str = ""
+    folded: int = 0
+    folded_says: str = ""
 
 
 def title(document: Mapping[str, Any]) -> str:
@@ -167,7 +172,14 @@ def _edges(edges: list[Mapping[str, Any]]) -> Table:
         "On an edge: at least half of the best trials lie in the outer twentieth of the range, or "
         "at its very end where it has steps."
     )
-    return Table(("hyperparameter", "verdict", "range", "best three"), rows, note=note)
+    inside = sum(edge["edge"] is None for edge in edges)
+    return Table(
+        ("hyperparameter", "verdict", "range", "best three"),
+        rows,
+        note=note,
+        folded=inside,
+        folded_says=f"{inside} ranges with the best trials inside",
+    )
 
 
 def _confirmation(found: Mapping[str, Any]) -> Table:
@@ -185,8 +197,11 @@ def _confirmation(found: Mapping[str, Any]) -> Table:
     ]
     goal = found["objective"]["name"]
     columns = ("rank", "trial", f"mean {goal}", "95% interval", "in the search")
+    columns += ("p against the first", "failed")
+    if not any(row["failed"] for row in found["configurations"]):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     note = f"{len(found['seeds'])} seeds each. {found['method']}"
-    return Table((*columns, "p against the first", "failed"), rows, (0, 2, 4, 5, 6), note)
+    return Table(columns, rows, (0, 2, 4, 5, 6), note)
 
 
 def _against_winner(found: Mapping[str, Any], trial_id: str) -> str:
