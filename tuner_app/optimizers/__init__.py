@@ -1,9 +1,14 @@
-"""Optimizers: update rules written once, each a Keras optimizer for any Keras model."""
+"""Optimizers: update rules written once, each a Keras optimizer for any Keras model.
+
+What is imported here from this package's files is public, and a rule that is imported has a name on
+the command line: that of its file.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuner_app.errors import unknown
+from tuner_app.optimizers import keras_own
 from tuner_app.optimizers.adabelief import AdaBelief
 from tuner_app.optimizers.adabound import AdaBound
 from tuner_app.optimizers.adadelta import Adadelta
@@ -19,7 +24,6 @@ from tuner_app.optimizers.cautious import Cautious
 from tuner_app.optimizers.d_adaptation import DAdaptAdam
 from tuner_app.optimizers.evaluation_point import EvaluateAtPoint, evaluation_point
 from tuner_app.optimizers.full_matrix_adagrad import FullMatrixAdagrad
-from tuner_app.optimizers.keras_own import OWN, RANGES, keras_class, keras_defaults
 from tuner_app.optimizers.lamb import Lamb
 from tuner_app.optimizers.lars import LARS
 from tuner_app.optimizers.lion import Lion
@@ -49,63 +53,6 @@ from tuner_app.optimizers.swa import SWA
 from tuner_app.optimizers.wrapper import Wrapper
 from tuner_app.optimizers.yogi import Yogi
 
-__all__ = [
-    "ADOPT",
-    "AMSGrad",
-    "ASAM",
-    "AdEMAMix",
-    "AdaBelief",
-    "AdaBound",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adan",
-    "Cautious",
-    "DAdaptAdam",
-    "EvaluateAtPoint",
-    "FullMatrixAdagrad",
-    "LARS",
-    "Lamb",
-    "Lion",
-    "Lookahead",
-    "MARS",
-    "Momentum",
-    "Muon",
-    "NAdamW",
-    "Nadam",
-    "Nesterov",
-    "Offer",
-    "Prodigy",
-    "RAdam",
-    "RMSprop",
-    "Range",
-    "Rule",
-    "RuleOptimizer",
-    "SAM",
-    "SGD",
-    "SOAP",
-    "SWA",
-    "SampledLabels",
-    "ScheduleFreeAdamW",
-    "ScheduleFreeSGD",
-    "Shampoo",
-    "SignSGD",
-    "Signum",
-    "Sophia",
-    "Wrapper",
-    "Yogi",
-    "evaluation_point",
-    "get",
-    "offer",
-]
-
-_BY_NAME = {
-    cls.__module__.rpartition(".")[2]: cls
-    for cls in map(globals().get, __all__)
-    if isinstance(cls, type) and issubclass(cls, RuleOptimizer) and cls is not RuleOptimizer
-}
-
 
 def get(name: str) -> type:
     """The optimizer class of a command-line name; Keras's own are named keras:NAME.
@@ -116,10 +63,10 @@ def get(name: str) -> type:
     >>> get("adamw").__module__, get("keras:adamw").__name__
     ('tuner_app.optimizers.adamw', 'AdamW')
     """
-    if name in OWN:
-        return keras_class(name)
+    if name in keras_own.OWN:
+        return keras_own.keras_class(name)
     if name not in _BY_NAME:
-        raise unknown("optimizer", name, [*_BY_NAME, *OWN])
+        raise unknown("optimizer", name, [*_BY_NAME, *keras_own.OWN])
     return _BY_NAME[name]
 
 
@@ -149,7 +96,20 @@ def offer(name: str) -> Offer:
     >>> offer("sgd").ranges
     {'learning_rate': Range(low=0.001, high=1.0, scale='log')}
     """
-    if name in OWN:
-        return Offer(keras_class(name), keras_defaults(name), RANGES[name], {})
+    if name in keras_own.OWN:
+        make, defaults = keras_own.keras_class(name), keras_own.keras_defaults(name)
+        return Offer(make, defaults, keras_own.RANGES[name], {})
     rule = get(name).rule
     return Offer(get(name), rule.defaults, rule.ranges, rule.of_steps)
+
+
+__all__ = sorted(
+    name
+    for name, item in globals().items()
+    if getattr(item, "__module__", "").startswith(__name__) and not name.startswith("_")
+)
+_BY_NAME = {
+    cls.__module__.rpartition(".")[2]: cls
+    for cls in map(globals().get, __all__)
+    if isinstance(cls, type) and issubclass(cls, RuleOptimizer) and cls is not RuleOptimizer
+}
