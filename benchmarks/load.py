@@ -2,10 +2,13 @@
 
     python benchmarks/load.py --trials=10000 --workers=8 --seconds=5
 
-Prints seconds for `results`, for what a resume does before it trains, and for `report`, on a
+Prints what it takes to propose and record a trial of eight hyperparameters after a thousand
+others; seconds for `results`, for what a resume does before it trains, and for `report`, on a
 directory with so many finished trials of ten epochs; and how many epoch reports a second a
 `SearchService` takes through its gRPC channel from workers in processes of their own, and how many
 of them are missing in the database afterwards.
+
+Besides the seconds that pass it prints the processor's, which on a busy machine say more.
 """
 
 import argparse
@@ -13,6 +16,8 @@ import contextlib
 import io
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +39,13 @@ def filled(folder: Path, trials: int) -> Path:
     tuner = prepare(config).tuner
     tuner._attach()
     tuner.store.set_fact("epochs", EPOCHS)
+    clock = time.process_time()
     for number in range(trials):
+        if number and number % (trials // 5) == 0:
+            each = 1e3 * (time.process_time() - clock) / (trials // 5)
+            told = f"up to trial {number:,}: {each:.1f} ms of the processor each, "
+            print(f"{told}{memory():,.0f} MB", file=sys.stderr, flush=True)
+            clock = time.process_time()
         trial = tuner._open_trial()
         logs = [
             {"loss": 1 / (e + 1), "val_loss": 1.5 / (e + 1), "accuracy": 0.5, "val_accuracy": a}
@@ -44,6 +55,47 @@ def filled(folder: Path, trials: int) -> Path:
         tuner._close_trial(trial, logs[-1], best_epoch=EPOCHS - 1, mode="stacked")
     tuner.close()
     return folder / "p"
+
+
+def overhead(folder: Path, name: str, trials: int) -> tuple[float, float]:
+    """Milliseconds to propose and to record a trial after so many: passed, and the processor's."""
+    import keras_tuner
+
+    from tuner_app import oracles
+    from tuner_app.store import SearchStore
+
+    oracle = oracles.create(name, keras_tuner.Objective("score", "min"), None, 0)
+    hp = oracle.hyperparameters
+    for number in range(4):
+        hp.Float(f"rate{number}", 1e-4, 1.0, sampling="log")
+    hp.Int("units", 8, 256, step=8)
+    hp.Int("layers", 1, 3)
+    hp.Choice("activation", ["relu", "gelu", "tanh"])
+    hp.Float("dropout", 0.0, 0.5)
+    passed, worked = [], []
+    with SearchStore(folder / name) as store:
+        oracle.attach(store)
+        for _ in range(trials + 100):
+            clocks = time.perf_counter(), time.process_time()
+            trial = oracle.create_trial("slot0")
+            score = trial.hyperparameters.values["rate0"]
+            oracle.update_trial(trial.trial_id, {"score": score})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+            passed.append(time.perf_counter() - clocks[0])
+            worked.append(time.process_time() - clocks[1])
+    return 1e3 * statistics.median(passed[-100:]), 1e3 * statistics.median(worked[-100:])
+
+
+def children() -> float:
+    """Seconds that the processor worked for processes that were waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def memory() -> float:
+    """Megabytes of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def seconds_of(words: list[str]) -> float:
@@ -130,6 +182,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        for name in ("random", "sobol", "tpe"):
+            passed, worked = overhead(folder, name, 1000)
+            print(f"{name:8} {passed:6.1f} ms a trial after 1,000 ({worked:.1f} of the processor)")
         rate, lost = served(folder, arguments.workers, arguments.seconds)
         print(f"epoch reports from {arguments.workers} workers: {rate:,.0f} a second, {lost} lost")
         began = time.monotonic()
@@ -137,8 +192,10 @@ def main() -> None:
             project = filled(folder, arguments.trials)
         print(f"{arguments.trials:,} trials: written in {time.monotonic() - began:.1f} s")
         for words in (["results"], ["resume", "--quiet"], ["report"]):
+            before = children()
             spent = seconds_of([words[0], str(project), *words[1:]])
-            print(f"{words[0]:8} {spent:6.1f} s", flush=True)
+            worked = children() - before
+            print(f"{words[0]:8} {spent:6.1f} s ({worked:.1f} of the processor)", flush=True)
 
 
 if __name__ == "__main__":
