@@ -129,6 +129,12 @@ def _on_tensorflow() -> list[tuple]:
         self._value, self._initializer = None, initializer
         self._direct_assign = types.MethodType(assign, self)
 
+    def set_attribute(self, name, value):
+        # Not tracked for TensorFlow's checkpoints; but Keras knows some slots (of Nadam, Adafactor)
+        # only by its own tracking.
+        kind = BaseOptimizer if isinstance(self, BaseOptimizer) else object
+        kind.__setattr__(self, name, value)
+
     set_seed, get_seed, behind = Context._set_global_seed, random_seed.get_seed, []
 
     def set_seed_only(self, seed):
@@ -153,7 +159,7 @@ def _on_tensorflow() -> list[tuple]:
             "add_variable_from_reference",
             BaseOptimizer.add_variable_from_reference,
         ),
-        (KerasAutoTrackable, "__setattr__", object.__setattr__),
+        (KerasAutoTrackable, "__setattr__", set_attribute),
     ]
 
 
