@@ -56,7 +56,8 @@ def serve(project, port=None, top=0):
 
 @contextlib.contextmanager
 def best_only(project, top):
-    """While open, a folder in which TensorBoard finds the runs of the best `top` trials only.
+    """While open, a folder in which TensorBoard finds the best `top` trials only, and these without
+    their confirmations, which would be more runs than it draws.
 
     Args:
         project: The project directory.
@@ -75,11 +76,6 @@ def best_only(project, top):
         for name in shown:
             if (folder / name).exists():
                 (Path(beside) / name).symlink_to(folder / name)
-        confirmed = Path(beside) / "confirmation"
-        for name in scored:
-            if (folder / "confirmation" / name).is_dir():
-                confirmed.mkdir(exist_ok=True)
-                (confirmed / name).symlink_to(folder / "confirmation" / name)
         yield Path(beside)
 
 
