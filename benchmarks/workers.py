@@ -92,7 +92,7 @@ def main() -> None:
         inside(options)
         return
     # Without the surroundings' proxies, which know nothing of this loopback.
-    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.gettempdir(), INSIDE: "1"}
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.mkdtemp(), INSIDE: "1"}
     again = [sys.executable, str(Path(__file__).absolute()), *sys.argv[1:]]
     os.execvpe("unshare", ["unshare", *ALONE, *again], kept)
 

@@ -42,6 +42,7 @@ OTHER_HOST = f"""
 mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray
 until ip link show far >/dev/null 2>&1; do sleep 0.1; done
 ip link set lo up; ip addr add {OTHER}/24 dev far; ip link set far up
+until bash -c 'true </dev/tcp/{HEAD}/{PORT}' 2>/dev/null; do sleep 0.2; done
 exec {RAY} start --address={HEAD}:{PORT} --node-ip-address={OTHER} --num-cpus=1 --block
 """
 
@@ -59,14 +60,13 @@ def tuner_app(*arguments: str, said: Path) -> subprocess.Popen:
 
 
 @contextlib.contextmanager
-def other_host() -> Iterator[subprocess.Popen]:
-    """The second host, until it is killed or the block ends."""
+def other_host(said: Path) -> Iterator[subprocess.Popen]:
+    """The second host, until it is killed or the block ends; what it prints goes into `said`."""
     tool("ip", "link", "add", "near", "type", "veth", "peer", "name", "far")
-    host = subprocess.Popen(
-        ["unshare", *ALONE[1:], "sh", "-c", OTHER_HOST],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with open(said, "w") as out:
+        host = subprocess.Popen(
+            ["unshare", *ALONE[1:], "sh", "-c", OTHER_HOST], stdout=out, stderr=subprocess.STDOUT
+        )
     try:
         own = os.readlink("/proc/self/ns/net")
         while os.readlink(f"/proc/{host.pid}/ns/net") == own:
@@ -90,9 +90,10 @@ def ray_start_head() -> None:
 
 def nodes() -> int:
     """How many hosts the cluster has now."""
-    asked = [RAY, "status", f"--address={HEAD}:{PORT}"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return told.stdout.split("Pending:")[0].count(" node_")
+    from ray._raylet import GcsClient  # `ray status` would take a process and seconds each time
+
+    found = GcsClient(address=f"{HEAD}:{PORT}").get_all_node_info(timeout=30)
+    return sum(node.state == 0 for node in found.values())
 
 
 def wait_for(condition, seconds: float, what: str) -> None:
@@ -154,8 +155,13 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
     with contextlib.ExitStack() as hosts:
         second = None
         if what not in ("join", "own"):
-            second = hosts.enter_context(other_host())
-            wait_for(lambda: nodes() == 2, 90, "two nodes")
+            second = hosts.enter_context(other_host(folder / "other.txt"))
+
+            def joined() -> bool:
+                assert second.poll() is None, (folder / "other.txt").read_text()
+                return nodes() == 2
+
+            wait_for(joined, 300, "two nodes")
         process = tuner_app(
             "search", *words(folder.parent), f"--project={project}", *engine, said=said
         )
@@ -164,11 +170,11 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
             assert process.poll() is None, said.read_text()
             return ended(project) >= target
 
-        wait_for(under_way, 300, f"{target} trials")
+        wait_for(under_way, 600, f"{target} trials")
         time.sleep(draw.uniform(0, 1))
         at = ended(project)
         if what == "join":
-            hosts.enter_context(other_host())
+            hosts.enter_context(other_host(folder / "other.txt"))
         elif what == "node":
             second.kill()
         else:
@@ -188,7 +194,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
             assert not left, [path.read_text().replace("\0", " ") for path in left]
             cleared = time.monotonic() - cleared
             process = tuner_app("resume", str(project), *engine, said=said)
-            status, text = process.wait(400), said.read_text()
+            status, text = process.wait(900), said.read_text()
             again = found(project)
             for trial_id, trial in kept.items():
                 assert trial[1] != "COMPLETED" or again[trial_id] == trial, trial_id
@@ -206,7 +212,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
 def end_of(process: subprocess.Popen, project: Path) -> tuple[int, int]:
     """Exit status, and how many workers were there at once, at the most."""
     most = 0
-    until = time.monotonic() + 400
+    until = time.monotonic() + 900
     while process.poll() is None and time.monotonic() < until:
         most = max(most, len(list((project / "workers").glob("w*"))))
         time.sleep(0.05)
@@ -272,7 +278,7 @@ def main() -> None:
         inside(options)
         return
     # Without the surroundings' proxies, which know nothing of these addresses.
-    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.gettempdir(), INSIDE: "1"}
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.mkdtemp(), INSIDE: "1"}
     # The shell is process 1, which has to reap: a dead process that is not is alive to Ray.
     again = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, str(Path(__file__).absolute())]
     again += sys.argv[1:]

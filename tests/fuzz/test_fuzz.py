@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tuner_app import data
+from tuner_app.errors import UserError
+from tuner_app.store import SearchReader, SearchStore
+
 _spec = importlib.util.spec_from_file_location("fuzz", Path(__file__).with_name("fuzz.py"))
 fuzz = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(fuzz)
@@ -25,6 +29,21 @@ def test_rubbish_is_taken_or_refused_in_a_sentence(kind):
 )
 def test_names_that_no_file_or_flag_can_have(words):
     fuzz.run(words)
+
+
+def test_a_name_of_data_that_no_folder_can_have():
+    with pytest.raises(UserError, match="Unknown TensorFlow data set"):
+        data.check("tfds:" + "a" * 5000)
+
+
+def test_a_database_whose_schema_is_no_text(tmp_path):
+    with SearchStore(tmp_path / "p"):
+        pass
+    path = tmp_path / "p" / "search.db"
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE facts", b"CREATE \xe4ABLE facts"))
+    for opened in (SearchReader, SearchStore):
+        with pytest.raises(UserError, match="damaged"):
+            opened(tmp_path / "p")
 
 
 def test_a_file_of_flags_that_is_no_text(tmp_path):

@@ -36,7 +36,10 @@ def check(address: Address) -> None:
     name, full_name = _name(address)
     import tensorflow_datasets as tfds
 
-    here = any(_folder(address).joinpath(name).rglob("dataset_info.json"))
+    try:
+        here = any(_folder(address).joinpath(name).rglob("dataset_info.json"))
+    except OSError:  # a name too long for a folder
+        here = False
     try:
         builder = tfds.builder_cls(name)
     except tfds.core.registered.DatasetNotFoundError as error:

@@ -16,6 +16,9 @@ SCHEMA_VERSION = 2
 LEAST_SIZE = 4096  # bytes: one page; SQLite takes less for an empty database
 APPLICATION_ID = 0x54756E65  # "Tune": SQLite's mark of whose database a file is
 
+# SQLite quotes a name from the file in its message, and Python can't always read that.
+_OF_RUBBISH = sqlite3.DatabaseError, UnicodeDecodeError
+
 # What confirmations found, each as JSON: see `answers`.
 _SINCE_2 = """
 CREATE TABLE confirmations (
@@ -134,7 +137,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         connection.close()
         raise _unwritable(path, error) from None
-    except sqlite3.DatabaseError as error:
+    except _OF_RUBBISH as error:
         connection.close()
         raise Damaged(path, error) from None
     except BaseException:
@@ -171,7 +174,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
             raise Damaged(path, "it is cut short")
         else:
             raise NotBegun(path)
-    except sqlite3.DatabaseError as error:
+    except _OF_RUBBISH as error:
         connection.close()
         raise Damaged(path, error) from None
     except BaseException:
