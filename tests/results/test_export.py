@@ -184,7 +184,7 @@ def test_an_output_that_cant_be_written_is_named(digits, tmp_path, output, messa
     "output, form, message",
     [
         ("best.onnx", "keras", r"best.onnx', expected a name that ends in \.keras"),
-        ("best.onnx", None, r"needs tf2onnx and onnx, which is not installed.*\[onnx\]"),
+        ("best.onnx", None, r"needs tf2onnx and onnx, not installed.*\[onnx\]"),
         ("full", "savedmodel", r"it exists and is no SavedModel"),
     ],
 )

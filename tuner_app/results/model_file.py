@@ -50,7 +50,7 @@ def destination(output=None, form=None, stem="best"):
     missing = [name for name in NEEDED.get(form, ()) if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"To write {form} needs {' and '.join(missing)}, which is not installed. Install the "
+            f"The format {form} needs {' and '.join(missing)}, not installed here. Install the "
             f'extra: pip install ".[{form}]".'
         )
     return output, form
