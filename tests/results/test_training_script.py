@@ -3,6 +3,8 @@
 import ast
 
 from tuner_app.config import SearchConfig
+from tuner_app.results.lineage import Stretch
+from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import training_script
 from tuner_app.store import TrialRow
 
@@ -28,3 +30,19 @@ def test_of_several_objectives_it_tells_the_first():
     ast.parse(text)
     assert 'best = min(history.history["val_loss"])' in text and "(in the search: 0.25)" in text
     assert "multi_objective" not in text
+
+
+def test_of_a_lineage_it_has_every_stretch():
+    line = [Stretch(0, 4, "2", {"units": 8, "kind": "a"}), Stretch(4, 6, "3", {"units": 8})]
+    trial = TrialRow("3", 3, "COMPLETED", 1, {"units": 8}, 0.75, best_epoch=5)
+    goal = {"name": "val_accuracy", "direction": "max"}
+    text = schedule_script(SearchConfig(), goal, trial, line, seed=5, backend="jax")
+    assigned = {
+        item.targets[0].id: ast.literal_eval(item.value)
+        for item in ast.parse(text).body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
+    }
+    assert assigned["SCHEDULE"] == [(one.first, one.end, one.values) for one in line]
+    assert (assigned["TRIAL_SEED"], assigned["EPOCHS"]) == (5, SearchConfig().epochs)
+    assert 'os.environ["KERAS_BACKEND"] = "jax"' in text
+    assert 'best = max(metrics["val_accuracy"])' in text and "(in the search: 0.75)" in text

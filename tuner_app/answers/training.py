@@ -1,7 +1,7 @@
 """The winner trained once more, on the training and validation examples together."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.results import export
+from tuner_app.results.lineage import Stretch, lineage_of
 from tuner_app.results.model_file import destination
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader, TrialRow, answers
@@ -27,6 +28,7 @@ class Plan:
         epochs: How many the search, or the median of its confirmation's runs, found best.
         confirmed: Whether a confirmation chose the winner.
         seed: Of the weights, the order of the examples and the dropout.
+        line: Of population-based training, the values of each stretch of epochs.
     """
 
     directory: Path
@@ -36,6 +38,7 @@ class Plan:
     epochs: int
     confirmed: bool
     seed: int
+    line: Sequence[Stretch] = ()
 
 
 def plan(directory: str | Path, seed: int | None = None) -> Plan:
@@ -49,15 +52,19 @@ def plan(directory: str | Path, seed: int | None = None) -> Plan:
     with SearchReader(directory) as reader:
         config, objective = export.configuration(reader), reader.fact("objective")
         trial, confirmation = winner(reader)
+        line = lineage_of(reader, trial.trial_id)
     found = [trial.best_epoch]
     if confirmation is not None:
         row = next(r for r in confirmation["configurations"] if r["trial_id"] == trial.trial_id)
         found = row["best_epochs"]
     epochs = [epoch + 1 for epoch in found if epoch is not None]
     long = round(statistics.median(epochs)) if epochs else config.epochs
+    long = line[-1].end if line else long
     if seed is None:
         seed = trial_seed(config.seed, trial.number, failures=trial.failures) % 2**31
-    return Plan(Path(directory), config, objective, trial, long, confirmation is not None, seed)
+    return Plan(
+        Path(directory), config, objective, trial, long, confirmation is not None, seed, line
+    )
 
 
 def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
@@ -74,12 +81,12 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
         UserError: The output can't be written, or the space can't build the model.
     """
     to = destination(output)
-    import keras
     import keras_tuner
 
     import search_spaces
     from tuner_app import data, environment
     from tuner_app.optimizers import evaluation_point
+    from tuner_app.population import replay
     from tuner_app.regularization.plain import as_plain_keras
 
     config = asked.config
@@ -90,11 +97,19 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
     space = search_spaces.load(
         config.space, dataset.spec, config.optimizers, steps, losses=config.losses
     )
-    hyperparameters = keras_tuner.HyperParameters()
-    hyperparameters.values = dict(asked.trial.hyperparameters)
-    keras.utils.set_random_seed(asked.seed)
-    model = space.build(hyperparameters)
-    model.fit(**given, epochs=asked.epochs, verbose=verbose)
+
+    def build(values):
+        hyperparameters = keras_tuner.HyperParameters()
+        hyperparameters.values = dict(values)
+        return space.build(hyperparameters)
+
+    def fit(model, goes_on, **epochs):
+        return model.fit(**given, **epochs, verbose=verbose)
+
+    schedule = [(one.first, one.end, one.values) for one in asked.line]
+    schedule = schedule or [(0, asked.epochs, asked.trial.hyperparameters)]
+    shape = (None, *dataset.spec.input_shape)
+    model, _ = replay.through(build, schedule, asked.seed, shape, fit)
     with evaluation_point(model):
         plain = as_plain_keras(model)
     whole = export.from_raw(plain, dataset)

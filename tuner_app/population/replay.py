@@ -39,27 +39,40 @@ def fit(
     Returns:
         The model after the last epoch, and all epochs' metrics by name.
     """
+    shape = tree.map_structure(lambda a: (None, *np.shape(a)[1:]), x)
+
+    def train(model, goes_on, **epochs):
+        return alone.fit(model, x, y, seed=seed, goes_on=goes_on, **epochs, **keywords)
+
+    return through(build, schedule, seed, shape, train)
+
+
+def through(
+    build: Callable[[Mapping[str, Any]], keras.Model],
+    schedule: Sequence[tuple[int, int, Mapping[str, Any]]],
+    seed: int,
+    shape: Any,
+    train: Callable[..., keras.callbacks.History],
+) -> tuple[keras.Model, dict[str, list[float]]]:
+    """As `fit`, with a training of the caller's own.
+
+    Args:
+        shape: Of a batch, for models that are built without it.
+        train: Called as train(model, goes_on, initial_epoch=..., epochs=...) for each stretch;
+            `goes_on` is whether the model is trained already.
+    """
     metrics: dict[str, list[float]] = {}
     model = fresh = None
     for first, end, values in schedule:
         keras.utils.set_random_seed(seed)
         following = build(values)
         if not following.built:
-            following.build(tree.map_structure(lambda a: (None, *np.shape(a)[1:]), x))
+            following.build(shape)
         build_optimizer(following)
         new = _scalars(following)
         if model is not None:
             _go_on(model, following, fresh, new)
-        found = alone.fit(
-            following,
-            x,
-            y,
-            seed=seed,
-            goes_on=model is not None,
-            initial_epoch=first,
-            epochs=end,
-            **keywords,
-        )
+        found = train(following, model is not None, initial_epoch=first, epochs=end)
         for name, column in found.history.items():
             metrics.setdefault(name, []).extend(column)
         model, fresh = following, new

@@ -9,10 +9,14 @@ from pathlib import Path
 from tuner_app import data
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
+from tuner_app.results.lineage import as_json as lineage_as_json
+from tuner_app.results.lineage import lineage_of
 from tuner_app.results.model_file import destination, save
+from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import training_script
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
+from tuner_app.tuners.trial_seed import trial_seed
 
 WEIGHTS = "checkpoint.weights.h5"
 
@@ -54,6 +58,8 @@ def export(project, output=None, format=None):
     with SearchReader(project) as reader:
         config, objective = configuration(reader), reader.fact("objective")
         trial, _ = winner(reader)
+        line = lineage_of(reader, trial.trial_id)
+        first = reader.trial(line[0].trial_id).number if line else trial.number
         sessions = reader.sessions()
     weights = Path(project) / f"trial_{trial.trial_id}" / WEIGHTS
     if not weights.is_file():
@@ -63,20 +69,20 @@ def export(project, output=None, format=None):
         )
     dataset = data.load(config.dataset, seed=config.seed)
     model = from_raw(trained(config, dataset.spec, trial, weights), dataset)
-    files = write((output, form), model, config, objective, trial, dataset.spec)
+    more = {"lineage": lineage_as_json(line)} if line else None
+    files = write((output, form), model, config, objective, trial, dataset.spec, more)
     beside = {
         "script": output.with_name(f"{output.stem}_train.py"),
         "requirements": output.with_name(f"{output.stem}_requirements.txt"),
     }
     ran_with = sessions[-1]["environment"] if sessions else {}
-    script = training_script(
-        config,
-        objective,
-        trial,
-        beside["script"].name,
-        way_of(config, dataset, trial),
-        ran_with.get("backend", "tensorflow"),
-    )
+    backend, name = ran_with.get("backend", "tensorflow"), beside["script"].name
+    if line:  # of population-based training
+        seed = trial_seed(config.seed, first)
+        script = schedule_script(config, objective, trial, line, seed, name, backend)
+    else:
+        way = way_of(config, dataset, trial)
+        script = training_script(config, objective, trial, name, way, backend)
     try:
         beside["script"].write_text(script, encoding="utf-8")
         beside["requirements"].write_text(requirements(ran_with), encoding="utf-8")
