@@ -111,6 +111,11 @@ def confirm(
             f"Confirming the {len(asked.trials)} best of {asked.directory} over {len(asked.seeds)} "
             f"fresh seeds: {len(wanted)} runs."
         )
+        if asked.config.oracle == "pbt":
+            say(
+                "The values are those of each trial's best epoch, from the first epoch on; in the "
+                "search they changed on the way."
+            )
         folder = asked.directory / FOLDER
         ran = runs.run(
             asked.config,
