@@ -87,6 +87,19 @@ def test_trials_end_where_optuna_ends_them(pruner):
     assert (min(e for _, e in ours) < EPOCHS) == (pruner != "patient")  # no curve stands still
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_of_lanes_that_report_at_once_a_third_goes_on_whatever_their_order():
+    """Optuna judges one after another, so that the first always passes, however bad."""
+    going_on = []
+    for order in (1, -1):
+        made = oracle("asha")
+        trials = [made.create_trial(f"lane{lane}") for lane in range(9)]
+        a = {t.trial_id: t.hyperparameters.values["a"] for t in trials}
+        made.hear([(t.trial_id, 0, 0, {"score": value(a[t.trial_id], 0)}) for t in trials[::order]])
+        going_on.append({t.trial_id for t in trials if not made.verdict(t.trial_id)})
+    assert going_on[0] == going_on[1] == set(sorted(a, key=a.get)[:3])
+
+
 def test_tpe_learns_from_pruned_trials_as_optunas_does():
     ours = search(oracle("asha", "tpe"))
     theirs = optunas("asha", optuna.samplers.TPESampler(seed=0))

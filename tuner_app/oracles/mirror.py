@@ -120,6 +120,22 @@ class Mirror:
             self.report(trial_id, step, value)
             self.should_prune(trial_id)
 
+    def to_prune(self, trial_ids: Iterable[str]) -> list[str]:
+        """Those of the trials, which reported at the same time, that the pruner would end now.
+
+        Optuna's successive halving compares a trial with those that were judged before it, so that
+        of several at once the first would always pass. Here each is judged with the others known.
+        """
+        before = {trial_id: self.trial(trial_id).system_attrs for trial_id in trial_ids}
+        found = {trial_id: self.should_prune(trial_id) for trial_id in before}
+        for trial_id, attributes in before.items() if len(before) > 1 else ():
+            trial = copy.copy(self.trial(trial_id))
+            if trial.system_attrs != attributes:  # it has come to a rung
+                trial.system_attrs = attributes
+                self._storage._set_trial(self._number(trial_id), trial)
+                found[trial_id] = self.should_prune(trial_id)
+        return [trial_id for trial_id, prune in found.items() if prune]
+
     def should_prune(self, trial_id: str) -> bool:
         """Whether the study's pruner would end the trial now."""
         trial = self._storage.get_trial(self._number(trial_id))

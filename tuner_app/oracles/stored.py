@@ -220,16 +220,15 @@ class StoredOracle(keras_tuner.Oracle):
                 self.spent.epoch(metrics.get(self.objective.name))
         if self.pruner == "none":
             return
-        name, heard = self.objective.name, []
+        name, heard = self.objective.name, {}
         for trial_id, execution, epoch, metrics in reports:
             if execution == 0 and name in metrics:
                 if trial_id not in self.mirror:
                     self.mirror.add(trial_id)
                 self.mirror.report(trial_id, epoch + 1, metrics[name])
-                heard.append((trial_id, epoch + 1))
-        for trial_id, epochs in heard:
-            if self.mirror.should_prune(trial_id):
-                self._verdicts[trial_id] = f"Pruned after {epochs} epochs: {self.pruner}"
+                heard[trial_id] = epoch + 1
+        for trial_id in self.mirror.to_prune(heard):
+            self._verdicts[trial_id] = f"Pruned after {heard[trial_id]} epochs: {self.pruner}"
 
     @property
     def over(self) -> str:
