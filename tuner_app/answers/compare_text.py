@@ -76,7 +76,7 @@ def _cost(found: Mapping[str, Any], goal: str) -> tuple[str, Sequence[str], Rows
     ]
     note = (
         "Memory: what the optimizer keeps besides the weights. Epochs: the median over the runs of "
-        "the best points; a dash where fewer than half reach it."
+        "the best points; a dash where no more than half reach it."
     )
     return "Memory, and time to a target", columns, rows, note
 
