@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-L = keras.layers
+L, constraints = keras.layers, keras.constraints
 SIZE = 8  # whole batches: a smaller last one is traced again, for nothing that is the layers' own
 
 
@@ -23,21 +23,34 @@ def _chain(shape, *layers, dtype="float32"):
 def vectors(rate):
     return _chain(
         (6,),
-        L.Dense(8, "tanh", activity_regularizer=keras.regularizers.L2(rate)),
+        L.Dense(
+            8,
+            "tanh",
+            activity_regularizer=keras.regularizers.L2(rate),
+            kernel_constraint=constraints.UnitNorm(),
+        ),
         L.BatchNormalization(momentum=rate),
         L.LayerNormalization(),
         L.PReLU(),
         L.Dropout(rate),
-        L.Dense(8, "selu", kernel_constraint=keras.constraints.MaxNorm(1.0)),
+        L.Dense(
+            8,
+            "selu",
+            kernel_constraint=constraints.MaxNorm(1 + rate),
+            bias_constraint=constraints.NonNeg(),
+        ),
         L.AlphaDropout(rate),
         L.GaussianDropout(rate),
         L.GaussianNoise(rate),
         L.RMSNormalization(),
         L.ActivityRegularization(rate, rate),
         L.ReLU(negative_slope=0.1),
+        L.LeakyReLU(rate),
         L.Reshape((2, 4)),
         L.UnitNormalization(),
-        L.EinsumDense("abc,cd->abd", (2, 3)),
+        L.EinsumDense(
+            "abc,cd->abd", (2, 3), kernel_constraint=constraints.MinMaxNorm(0.1, 0.9, rate=rate)
+        ),
         L.TimeDistributed(L.Dense(3)),
         L.Permute((2, 1)),
     )
@@ -53,7 +66,15 @@ def sequences(rate):
     x = L.Add()([L.AveragePooling1D(2)(x), L.MaxPooling1D(2)(x)])
     x = L.Conv1DTranspose(4, 3, strides=2, padding="same")(x)
     x = L.DepthwiseConv1D(3)(L.ZeroPadding1D(1)(L.UpSampling1D(2)(x)))
-    x = L.Concatenate()([L.GlobalAveragePooling1D()(x), L.GlobalMaxPooling1D()(x)])
+    x = L.Cropping1D(1)(x)
+    x = L.Concatenate()(
+        [
+            L.GlobalAveragePooling1D()(x),
+            L.GlobalMaxPooling1D()(x),
+            L.Flatten()(L.AdaptiveMaxPooling1D(2)(L.AdaptiveAveragePooling1D(3)(x))),
+            L.CategoryEncoding(7, "count")(tokens),
+        ]
+    )
     model = keras.Model(tokens, L.Dense(3)(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.05), loss, metrics=["accuracy"])
@@ -78,6 +99,9 @@ def images(rate):
         L.ZeroPadding2D(1),
         L.Cropping2D(1),
         L.Rescaling(0.5),
+        L.AdaptiveAveragePooling2D(3),
+        L.AdaptiveMaxPooling2D(2),
+        L.GlobalMaxPooling2D(),
     )
 
 
@@ -85,9 +109,13 @@ def volumes(rate):
     return _chain(
         (5, 5, 4, 2),
         L.Conv3D(3, 2),
-        L.Dropout(rate),
+        L.SpatialDropout3D(rate),
         L.AveragePooling3D(2),
         L.Conv3DTranspose(2, 2, strides=(1, 2, 1)),
+        L.Cropping3D((0, 1, 0)),
+        L.UpSampling3D(2),
+        L.ZeroPadding3D(1),
+        L.GlobalAveragePooling3D(keepdims=True),
         L.GlobalMaxPooling3D(keepdims=True),
     )
 

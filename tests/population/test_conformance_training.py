@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import naming
 
 L, losses, metrics = keras.layers, keras.losses, keras.metrics
 RNG = np.random.default_rng(0)
@@ -95,6 +96,93 @@ def test_penalties_and_metrics(stacked_equals_plain):
     data = (X, TARGETS["one_hot"], RNG.random(SIZE).astype("float32"))
     choices = [{"value": 0.01}, {"value": 0.1}]
     stacked_equals_plain(build, choices, data, data, epochs=1, jit_compile=False)
+
+
+# Name of an output: its activation, its targets' name, its metrics.
+METRICS = {
+    "probabilities": (
+        "softmax",
+        "class",
+        lambda: [
+            metrics.SparseCategoricalAccuracy(),
+            metrics.SparseCategoricalCrossentropy(),
+            metrics.SparseTopKCategoricalAccuracy(2),
+            metrics.IoU(3, [0, 2], sparse_y_pred=False),
+            metrics.MeanIoU(3, sparse_y_pred=False),
+        ],
+    ),
+    "classes": (
+        "softmax",
+        "one_hot",
+        lambda: [
+            metrics.CategoricalAccuracy(),
+            metrics.CategoricalCrossentropy(),
+            metrics.CategoricalHinge(),
+            metrics.OneHotIoU(3, [0, 1]),
+            metrics.OneHotMeanIoU(3),
+            metrics.F1Score(average="macro"),
+            metrics.FBetaScore(average="micro", beta=0.5),
+            metrics.KLDivergence(),
+            metrics.Poisson(),
+            metrics.CosineSimilarity(),
+        ],
+    ),
+    "yes": (
+        "sigmoid",
+        "binary",
+        lambda: [
+            metrics.BinaryAccuracy(threshold=0.4),
+            metrics.BinaryCrossentropy(),
+            metrics.BinaryIoU([0, 1]),
+            metrics.FalseNegatives(),
+            metrics.FalsePositives(0.4),
+            metrics.TrueNegatives(),
+            metrics.TruePositives(),
+            metrics.Recall(),
+            metrics.PrecisionAtRecall(0.5, num_thresholds=9),
+            metrics.RecallAtPrecision(0.5, num_thresholds=9),
+            metrics.SensitivityAtSpecificity(0.5, num_thresholds=9),
+            metrics.SpecificityAtSensitivity(0.5, num_thresholds=9),
+        ],
+    ),
+    "number": (
+        "softplus",
+        "binary",
+        lambda: [
+            metrics.Accuracy(),
+            metrics.MeanAbsoluteError(),
+            metrics.MeanAbsolutePercentageError(),
+            metrics.MeanSquaredError(),
+            metrics.MeanSquaredLogarithmicError(),
+            metrics.RootMeanSquaredError(),
+            metrics.LogCoshError(),
+            metrics.ConcordanceCorrelation(),
+            metrics.PearsonCorrelation(),
+            metrics.R2Score(),
+            metrics.MeanMetricWrapper(losses.mean_squared_error, name="wrapped"),
+        ],
+    ),
+    "sign": ("tanh", "sign", lambda: [metrics.Hinge(), metrics.SquaredHinge()]),
+}
+
+
+def test_every_metric(stacked_equals_plain):
+    """All at once: a model with an output for each kind of target; one step an epoch."""
+
+    def build(rate):
+        naming.reset_uids()  # so that metrics of two models have the same names
+        inputs = keras.Input((5,))
+        x = L.Dropout(rate)(inputs)
+        outputs = {name: L.Dense(3, kind[0], name=name)(x) for name, kind in METRICS.items()}
+        model = keras.Model(inputs, outputs)
+        loss = {name: "mae" for name in METRICS}
+        loss["probabilities"] = "sparse_categorical_crossentropy"
+        model.compile("sgd", loss, metrics={name: kind[2]() for name, kind in METRICS.items()})
+        return model
+
+    data = (X, {name: TARGETS[kind[1]] for name, kind in METRICS.items()})
+    choices = [{"rate": 0.1}, {"rate": 0.3}]
+    stacked_equals_plain(build, choices, data, batch_size=SIZE, epochs=1, jit_compile=False)
 
 
 def test_class_weights(stacked_equals_plain):

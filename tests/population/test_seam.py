@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src import backend
+from keras.src.utils import tf_utils
 from scipy import stats
 
 from tuner_app.population.seam import pooling, seam, table
@@ -135,6 +136,19 @@ def test_resize(method):
 def test_small_numeric_functions():
     x = np.array([-1.0, -0.0, 0.0, 2.0, np.inf, -np.inf], "float32")
     assert_equal_to_original(backend.numpy, "signbit", x)
+    assert_equal_to_original(backend.nn, "leaky_relu", x, 0.3)
+    places = np.array([[0, 2, 2], [1, 1, 3]])
+    for weights in (None, np.array([[0.5, 1, 2], [3, 4, 5]], "float32")):
+        how = {"weights": weights, "minlength": 5}
+        assert_equal_to_original(backend.numpy, "bincount", places, **how)
+        one = {**how, "weights": weights if weights is None else weights[0]}
+        assert_equal_to_original(backend.numpy, "bincount", places[0], **one)
+    assert_equal_to_original(backend.core, "scatter", places[..., None], real(2, 3, 4), (5, 4))
+    for binary in (True, False):
+        arguments = (tf.constant(places), 5, binary, "float32")
+        assert_equal_to_original(tf_utils, "dense_bincount", *arguments)
+    pairs = np.array([[0, 2], [1, 1], [0, 2]])
+    assert_equal_to_original(backend.core, "scatter", pairs, np.array([3, 4, 5]), (2, 3))
     predictions = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0], [np.nan, 1, 0]], "float32")
     for k in (1, 2):
         assert_equal_to_original(

@@ -133,6 +133,7 @@ def difference(trial, description, batches, got: Outcome, want: Outcome) -> str 
         got, want: what the steps left in the stack, and in plain Keras.
     """
     start = trial.values
+    want = Outcome(_named_as(got.logs, want.logs), want.values)
     wrong = {part: _differing(got.values[part], want.values[part], start[part]) for part in _KEPT}
     logs = [n for n in want.logs if not _close(got.logs[n], want.logs[n])]
     if not logs and not any(wrong.values()):
@@ -147,12 +148,21 @@ def difference(trial, description, batches, got: Outcome, want: Outcome) -> str 
             if not any(_as_noisy(value, wanted, other.values[part][i]) for other in noisy):
                 names.append(getattr(trial.model, f"{part}_variables")[i].path)
     for name in logs:
-        allowed = 10 * max(abs(other.logs[name] - want.logs[name]) for other in noisy)
+        others = [_named_as(got.logs, other.logs)[name] for other in noisy]
+        allowed = 10 * max(abs(other - want.logs[name]) for other in others)
         if not _close(got.logs[name], want.logs[name], allowed):
             names.append(f"{name} {got.logs[name]:.6g}, plain {want.logs[name]:.6g}")
     if not names:
         return None
     return _told(f"after {len(batches)} steps", names)
+
+
+def _named_as(stacks: dict, logs: dict) -> dict:
+    """A model's logs by the names of its stack's template: Keras numbers unnamed metrics."""
+    names = [name for name in stacks if not name.startswith("val_")]
+    if set(names) == set(logs):
+        return logs
+    return {name: logs[own] for name, own in zip(sorted(names), sorted(logs), strict=True)}
 
 
 def _told(when: str, names: list[str]) -> str:
@@ -177,6 +187,7 @@ def _evaluated_otherwise(stack, trial, description, got: Outcome) -> str | None:
                     {"non_trainable": got.values["non_trainable"]},
                 )
         _assign(parts, kept)
+    logs = _named_as(got.logs, logs)
     # Rounding may turn an example from right to wrong.
     allowed = {name: 0.0 if name == "loss" else 2 / stack.validation.size for name in logs}
     names = [

@@ -36,18 +36,19 @@ class Program:
 
     def gradients(self, state: dict, pairs, leaves: list):
         """(gradients, non-trainable values, metric values) after one batch; None: no gradient."""
-        with self._lifted(pairs):
+        with self.lifted(pairs):
             return _differentiate(self._forward, state, leaves)
 
     def test_step(self, state: dict, metrics: list, pairs, leaves: list) -> list:
         """The metrics after one batch of evaluation."""
-        with self._lifted(pairs):
+        with self.lifted(pairs):
             _, (_, metrics) = self._forward(
                 state["trainable"], {**state, "metrics": metrics}, leaves, training=False
             )
         return metrics
 
-    def _lifted(self, pairs):
+    def lifted(self, pairs):
+        """While open, the model's lifted numbers are a lane's."""
         lifting = self.lifting
         return lifted(lifting.sites, lifting.representative, pairs, lifting.journal)
 

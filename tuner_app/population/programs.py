@@ -153,7 +153,8 @@ class Programs:
         def lane(state, pairs, rule_pairs, which, index):
             batch = [vectorize.rows(leaf, index) for leaf in leaves]
             gradients, non_trainable, metrics = self.program.gradients(state, pairs, batch)
-            trainable, slots = self._update(state, gradients, rule_pairs, which)
+            with self.program.lifted(pairs):  # constraints are the model's
+                trainable, slots = self._update(state, gradients, rule_pairs, which)
             return {
                 "trainable": trainable,
                 "non_trainable": non_trainable,

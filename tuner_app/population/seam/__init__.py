@@ -93,6 +93,7 @@ def _tensorflow_rest():
     from keras.src import backend
     from keras.src.backend.tensorflow import core, math, nn, numpy
     from keras.src.backend.tensorflow import image as original_image
+    from keras.src.utils import tf_utils
 
     from tuner_app.population.seam import (  # noqa: F401, decomposition is registered by import
         condition,
@@ -107,10 +108,14 @@ def _tensorflow_rest():
         *((original_image, name, getattr(image, name)) for name in IMAGE),
         (tf.image, "resize", image.resize_as_products(tf.image.resize)),
         (core, "cond", condition.cond),
+        (core, "scatter", numeric.scatter),
         (backend, "rnn", recurrence.unrolled(backend.rnn)),
         (backend, "lstm", recurrence.no_fused_kernel),
         (backend, "gru", recurrence.no_fused_kernel),
         (numpy, "signbit", numeric.signbit),
+        (numpy, "bincount", numeric.bincount),
+        (tf_utils, "dense_bincount", numeric.dense_bincount),
+        (nn, "leaky_relu", numeric.leaky_relu),
         (math, "in_top_k", numeric.in_top_k),
         _crop(),
     ]
