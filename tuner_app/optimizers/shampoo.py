@@ -23,7 +23,9 @@ class ShampooRule(Rule):
     period: int = 10
     max_size: int = 1024
 
-    defaults = {"learning_rate": 0.1, "rho": 0.9, "epsilon": 1e-4}
+    # Roots of one batch serve for `period` steps. A tiny ε lengthens what that batch did not show,
+    # by up to 1/√ε, and training may diverge, as it may at a rate of 0.1.
+    defaults = {"learning_rate": 0.01, "rho": 0.9, "epsilon": 1e-2}
     ranges = {
         "learning_rate": Range(1e-3, 1.0),
         "rho": Range(0.0, 0.98, "linear"),
@@ -87,7 +89,9 @@ class Shampoo(RuleOptimizer):
     Args:
         learning_rate: α.
         rho: ρ, the share of the velocity kept at each step.
-        epsilon: ε; in float32 well above 1e-7 of the gradients' squared norm.
+        epsilon: ε; in float32 well above 1e-7 of the gradients' squared norm, and the larger, the
+            longer the period: a direction that the last roots had no gradient in is lengthened by
+            up to 1/√ε.
         period: steps from one computation of the roots to the next.
         max_size: the longest side that is scaled.
 
