@@ -138,11 +138,13 @@ def test_keras_options_act_as_in_keras(options):
 
 def test_exclusion_from_decay_holds_for_both_kinds():
     for option in ({"weight_decay": 0.5}, {"l2": 0.5}):
-        kernel, bias = keras.Variable([2.0], name="kernel"), keras.Variable([2.0], name="bias")
+        # The bias is excluded by default, the others as in Keras.
+        names = ["kernel", "bias", "other_kernel", "table"]
+        variables = [keras.Variable([2.0], name=name) for name in names]
         optimizer = optimizers.SGD(learning_rate=0.1, **option)
-        optimizer.exclude_from_weight_decay(var_list=[bias])
-        optimizer.apply([tf.zeros(1), tf.zeros(1)], [kernel, bias])
-        assert np.allclose([kernel.numpy()[0], bias.numpy()[0]], [2.0 * (1 - 0.05), 2.0])
+        optimizer.exclude_from_weight_decay(var_list=[variables[3]], var_names=["other"])
+        optimizer.apply([tf.zeros(1)] * 4, variables)
+        assert np.allclose([v.numpy()[0] for v in variables], [2.0 * (1 - 0.05), 2.0, 2.0, 2.0])
 
 
 def test_mixed_precision_with_dynamic_loss_scale_acts_as_in_keras(tmp_path):
