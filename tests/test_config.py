@@ -84,3 +84,32 @@ def test_the_default_folder_is_named_after_data_and_space(dataset, space, folder
 )
 def test_files_are_found_again_from_another_folder(given, anchored):
     assert SearchConfig(**given).anchored(Path("/from")) == SearchConfig(**anchored)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"population": 1}, "at least 2 members"),
+        ({"max_trials": 1}, "at least 2 members"),
+        ({"interval": 40}, "no member would ever be replaced"),
+        ({"quantile": 0.0}, "a share above 0"),
+        ({"quantile": 0.51}, "up to 0.5"),
+        ({"perturb": "0.8,one"}, "factors above 0"),
+        ({"perturb": "1"}, "not 1"),
+        ({"resample_probability": -0.1}, "a probability"),
+        ({"pruner": "asha"}, "by itself"),
+        ({"objective": "val_loss,val_accuracy"}, "one objective"),
+    ],
+)
+def test_a_population_that_makes_no_sense_is_refused(given, said):
+    with pytest.raises(UserError, match=said):
+        SearchConfig(oracle="pbt", **given)
+
+
+def test_a_population_is_the_oracle_pbts():
+    assert SearchConfig(oracle="pbt", population=8).trials == 8
+    assert SearchConfig(oracle="pbt", max_trials=12).trials == 12
+    assert SearchConfig(oracle="pbt", perturb="0.5,2").factors == (0.5, 2.0)
+    for name, value in (("population", 8), ("interval", 2), ("perturb", "0.5,2")):
+        with pytest.raises(UserError, match="only the oracle pbt"):
+            SearchConfig(**{name: value})
