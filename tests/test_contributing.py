@@ -46,10 +46,10 @@ def test_it_is_in_a_search_space():
 
 
 def blocks():
-    """The Python blocks of the example, in their order: file, import, reference, row."""
+    """The blocks of the example, in their order: file, import, reference, row."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     _, _, example = text.partition("### An optimizer, by example")
-    return re.findall(r"```python\n(.*?)```", example, re.DOTALL)
+    return re.findall(r"```(?:python|text)\n(.*?)```", example, re.DOTALL)
 
 
 def inserted(path, before, text):
