@@ -141,7 +141,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
         dataset=literal(config.dataset),
         space=literal(config.space),
         optimizers=", ".join(map(literal, config.optimizers)) + "," * (len(config.optimizers) == 1),
-        losses=literal(config.losses),
+        losses=f"({', '.join(map(literal, config.losses))}{',' * (len(config.losses) == 1)})",
         hyperparameters=dictionary(trial.hyperparameters),
         epochs=planned or config.epochs,
         scheduled=config.epochs if planned else "EPOCHS",
