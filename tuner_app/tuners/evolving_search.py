@@ -6,24 +6,22 @@ comparison give up their lanes to the others, and what is copied is copied on th
 between stacks, where members have several shapes.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import keras
 from keras_tuner import errors
 
 from tuner_app.population import CannotStack, LaneState
-from tuner_app.population.inheritance import Copy, Draft, copy_lanes, inherited, one_program, read
+from tuner_app.population.inheritance import Copy, copy_lanes, inherited
 from tuner_app.tuners import stack_checkpoint
 from tuner_app.tuners.admission import build
+from tuner_app.tuners.exploring import copy_of
 from tuner_app.tuners.failed_run import DivergedError
-from tuner_app.tuners.fit_arguments import compiled_and_built
 from tuner_app.tuners.member import Member
 from tuner_app.tuners.stacked_search import StackedSearch
 from tuner_app.tuners.stacked_trial import Run
 from tuner_app.tuners.trial_seed import trial_seed
 
-_ATTEMPTS = 20  # at values that no other copy of the same source has
 _LAST = 2**31  # later than any epoch
 
 
@@ -138,7 +136,7 @@ class EvolvingSearch(StackedSearch):
         copies, values = [], {}
         for target, source in targets.items():
             taken = [values[t] for t, s in targets.items() if s == source and t in values]
-            copy, values[target] = self._copy(epoch, self.open[target], self.open[source], taken)
+            copy, values[target] = copy_of(self, epoch, self.open[target], self.open[source], taken)
             copies.append(copy)
         within = copy_lanes(self.population, copies)
         self.oracle.take_over(
@@ -192,58 +190,6 @@ class EvolvingSearch(StackedSearch):
             return False
         self.oracle.stalled = f"no member was better than before in {epoch - when - 1} epochs"
         return True
-
-    def _copy(
-        self, epoch: int, member: Member, source: Member, taken: list[dict]
-    ) -> tuple[Copy, dict[str, Any]]:
-        """What a member is to be: the source's state, with numbers that no copy of it has yet."""
-        before = self._draft(member, source, self.oracle.values(source.trial_id))
-        for attempt in range(_ATTEMPTS):
-            values, after = self._explored(epoch, member, source, before, attempt)
-            if values not in taken and values != self.oracle.values(source.trial_id):
-                break
-        return Copy(member.run.key, source.run.key, before, after), values
-
-    def _explored(
-        self, epoch: int, member: Member, source: Member, before: Draft, attempt: int
-    ) -> tuple[dict[str, Any], Draft]:
-        """New values that leave the source's program as it is, and the model that they make."""
-        now = self.oracle.values(source.trial_id)
-        names = (epoch, member.trial_id, source.trial_id)
-        kept: set[str] = set()
-        while True:
-            values = self.oracle.explored(*names, kept, attempt)
-            if values == now:
-                return now, before
-            after = self._draft(member, source, values)
-            changed = [name for name in now if values.get(name) != now[name]]
-            if after is not None and one_program(self.population, before, after):
-                self.oracle.note_tried(changed, True)
-                return values, after
-            refused = []
-            for name in changed:
-                alone = self.oracle.explored(*names, {*now} - {name}, attempt)
-                found = after if len(changed) == 1 else self._draft(member, source, alone)
-                if found is None or not one_program(self.population, before, found):
-                    refused.append(name)
-            self.oracle.note_tried(refused, False)
-            kept |= set(refused or changed)
-
-    def _draft(self, member: Member, source: Member, values: dict[str, Any]) -> Draft | None:
-        """A model like the source's with other values; None where none can be built of them."""
-        hyperparameters = source.trial.hyperparameters.copy()
-        hyperparameters.values = dict(values)
-        trial = SimpleNamespace(trial_id=member.trial_id, hyperparameters=hyperparameters)
-
-        def built() -> keras.Model:
-            return compiled_and_built(self.tuner.build_for_stack(trial, 0), self.arguments)
-
-        try:
-            return read(built, source.run.seed)
-        except Exception:
-            if values == self.oracle.values(source.trial_id):
-                raise
-            return None
 
     def _inherited(self, copy: Copy) -> LaneState:
         """The source's state on the host, with the copy's numbers."""
