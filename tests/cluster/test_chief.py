@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tuner_app import results
-from tuner_app.cluster.channel import Channel
+from tuner_app.cluster.channel import Channel, serve
 from tuner_app.errors import UserError
+from tuner_app.store.disk_fault import DiskFault
 
 SCRIPT = Path(__file__).with_name("chief_script.py")
 
@@ -93,3 +96,18 @@ def test_a_worker_without_a_chief_says_so():
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(UserError, match=f"chief at {address} does not answer"):
         Channel(address, patience=0.3).join("worker0")
+
+
+def test_a_disk_that_is_full_for_the_chief_is_told_to_it_and_to_the_worker():
+    def renew(worker):
+        raise DiskFault("/p", "No space left on device")
+
+    service, address = SimpleNamespace(renew=renew, fault=None), f"127.0.0.1:{free_port()}"
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        server = serve(service, address, thread)
+        try:
+            with pytest.raises(UserError, match=r"Can't write to /p \(No space left on device\)"):
+                Channel(address).renew("worker0")
+        finally:
+            server.stop(grace=0).wait()
+    assert isinstance(service.fault, DiskFault)  # with which `oversee` ends
