@@ -57,6 +57,18 @@ class TestHyperband(_Named):
         """A promoted trial has the point of the one before it."""
 
 
+class TestPopulation(_Named):
+    name = "pbt"
+
+    def test_a_finite_space_is_gone_through_once(self):
+        """Two members may begin at one point: their seeds differ, and their values will."""
+        made = oracles.create(self.name, "val_loss", None, 1, population=5)
+        made.hyperparameters.Choice("units", [8, 16])
+        found = [made.create_trial(f"tuner{i}").hyperparameters.values for i in range(5)]
+        assert {values["units"] for values in found} == {8, 16}
+        assert made.create_trial("tuner5").status == "STOPPED"
+
+
 class TestKerasTunersRandom(OracleConformance):
     def make(self, objective, max_trials, seed):
         return oracles.RandomOracle(objective=objective, max_trials=max_trials, seed=seed)
