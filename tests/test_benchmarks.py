@@ -1,10 +1,13 @@
-"""What the benchmark of stacked trials makes of its measurements."""
+"""What the benchmarks make of their measurements."""
 
 import math
 
 import numpy as np
 import pytest
 
+from benchmarks.search_quality.__main__ import best_so_far
+from benchmarks.search_quality.functions import FUNCTIONS
+from benchmarks.search_quality.summary import median_interval
 from benchmarks.stacked_trials import table
 from benchmarks.stacked_trials.record import EpochTimes, Record
 from benchmarks.stacked_trials.systems import _compiling
@@ -85,3 +88,33 @@ def test_works_have_data_of_their_shape(name):
     assert x.shape == (work.train, *work.shape) and len(y) == work.train
     assert held_x.shape == (397, *work.shape) and len(held_y) == 397
     assert x.dtype == np.float32 and 0 <= x.min() and x.max() <= 1
+
+
+def test_the_functions_that_searches_are_compared_on_have_their_minima():
+    """Minimizers from the Virtual Library of Simulation Experiments."""
+    at = {
+        "Branin": [np.pi, 2.275],
+        "Hartmann 3": [0.114614, 0.555649, 0.852547],
+        "Hartmann 6": [0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573],
+        "Rosenbrock 4": [1] * 4,
+        "Ackley 5": [0] * 5,
+        "Rastrigin 3 of integers": [0] * 3,
+        "Levy 4": [1] * 4,
+        "Michalewicz 5": [2.202906, 1.570796, 1.284992, 1.923058, 1.720470],
+        "Styblinski–Tang, conditional": [-2.903534] * 4,
+        "Griewank 5": [0] * 5,
+    }
+    for function in FUNCTIONS:
+        names = [dimension[0] for dimension in function.dimensions]
+        curve = function.curve(dict(zip(names, at[function.name], strict=True)))
+        assert curve[-1] == pytest.approx(0, abs=2e-4)
+        assert curve.min() == curve[-1]
+
+
+def test_the_best_so_far_and_its_interval():
+    found = [(27, 1, 3.0), (30, 2, 5.0), (54, 3, 2.0), (82, 4, 1.0)]
+    assert best_so_far(found, 4) == [3.0, 2.0, 2.0, 1.0]
+    assert best_so_far([(60, 5, 1.5)], 3) == [math.inf, math.inf, 1.5]
+    middle, low, high = median_interval(np.arange(101.0))
+    # The interval's ends are order statistics about 0.98 sqrt(101) ranks from the middle one.
+    assert middle == 50 and 37 <= low <= 43 and 57 <= high <= 63

@@ -1,0 +1,111 @@
+"""Draws the medians against trials, and against seconds for a task that was timed.
+
+python -m benchmarks.search_quality.plot
+"""
+
+import json
+from pathlib import Path
+
+from benchmarks.search_quality.summary import LANES, STACKED
+from benchmarks.search_quality.systems import OURS, SYSTEMS, THEIRS
+
+HERE = Path(__file__).parent
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; theirs are broken lines besides.
+_COLOURS = {
+    "tpe": "#0072B2",
+    "bayesian": "#009E73",
+    "asha": "#D55E00",
+    "kt random": "#777777",
+    "kt bayesian": "#CC79A7",
+    "kt hyperband": "#000000",
+}
+_COLUMNS = 4
+# Seconds of a trial of ten epochs on two cores, by the stacked engine (100 lanes) and KerasTuner:
+# the work "mlp" of benchmarks/stacked_trials, whose model is larger than the tabulated one.
+_TIMES = HERE.parent / "stacked_trials" / "results.json"
+_TIMED = "MLP on digits"
+
+
+def draw(results: dict, picture: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams |= {
+        "svg.hashsalt": "search quality",
+        "svg.fonttype": "none",  # letters as text: a quarter of the size
+        "font.size": 8,
+    }
+    from matplotlib import pyplot
+
+    tasks, seconds = results["tasks"], _seconds()
+    number = len(tasks) + (STACKED in results and _TIMED in tasks)
+    height = -(-number // _COLUMNS)
+    figure, grid = pyplot.subplots(
+        height, _COLUMNS, figsize=(11, 2.3 * height), layout="constrained", squeeze=False
+    )
+    panels = list(grid.flat)
+    for panel, (task, rows) in zip(panels, tasks.items(), strict=False):
+        _lines(panel, rows)
+        panel.set_title(task, fontsize=9)
+        panel.set_xlabel("epochs spent, in whole trials")
+    if number > len(tasks):
+        panel = panels[len(tasks)]
+        theirs = {system: row for system, row in tasks[_TIMED].items() if system in THEIRS}
+        _lines(panel, theirs | {"tpe": results[STACKED]}, seconds)
+        panel.set_xscale("log")
+        panel.set_title(f"{_TIMED}: ours in stacks of {LANES}", fontsize=9)
+        panel.set_xlabel("seconds of training on two cores")
+    for panel in panels[number:]:
+        panel.remove()
+    labels = panels[0].get_legend_handles_labels()
+    figure.suptitle(
+        "Best so far above the minimum, median over seeds with its 95% interval, "
+        f"{results['date']}",
+        fontsize=10,
+    )
+    figure.legend(*labels, loc="outside lower center", ncols=len(SYSTEMS), frameon=False)
+    picture.parent.mkdir(exist_ok=True)
+    figure.savefig(picture, metadata={"Date": None})
+
+
+def _lines(panel, rows: dict, seconds: dict[bool, float] | None = None) -> None:
+    for system, title in SYSTEMS.items():
+        row = rows.get(system)
+        if row is None:
+            continue
+        kept = [i for i, value in enumerate(row["high"]) if value is not None]
+        each = 1.0 if seconds is None else seconds[system in OURS]
+        at = [(i + 1) * each for i in kept]
+        style = "-" if system in OURS else "--"
+        panel.plot(
+            at,
+            [row["median"][i] for i in kept],
+            style,
+            color=_COLOURS[system],
+            linewidth=1.3,
+            label=title,
+        )
+        if row["seeds"] > 1:
+            low, high = ([row[end][i] for i in kept] for end in ("low", "high"))
+            panel.fill_between(at, low, high, color=_COLOURS[system], alpha=0.12, linewidth=0)
+    panel.set_yscale("log")
+    panel.grid(color="#DDDDDD", linewidth=0.5)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+
+
+def _seconds() -> dict[bool, float]:
+    """Seconds of a point of the curve: True: a stack of ours; False: one trial of theirs."""
+    rows = json.loads(_TIMES.read_text())["works"]["mlp"]
+    ours, theirs = (rows[system]["seconds_a_trial"] for system in ("tensorflow", "keras_tuner"))
+    return {True: LANES * ours, False: theirs}
+
+
+def main() -> None:
+    results = json.loads((HERE / "results.json").read_text())
+    draw(results, HERE.parents[1] / "docs" / "search-quality.svg")
+
+
+if __name__ == "__main__":
+    main()
