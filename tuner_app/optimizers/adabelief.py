@@ -37,9 +37,11 @@ class AdaBeliefRule(Rule):
         m = beta_1 * slots["m"] + (1 - beta_1) * grad
         # s ← β₂ s + (1 − β₂) (g − m)² + ε
         s = beta_2 * slots["s"] + (1 - beta_2) * (grad - m) ** 2 + epsilon
-        # x ← x − α m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ)
-        m_hat, s_hat = m / (1 - beta_1**step), s / (1 - beta_2**step)
-        return param - alpha * m_hat / (ops.sqrt(s_hat) + epsilon), {"m": m, "s": s}
+        # x ← x − α m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ); as in Adam, the
+        # corrections are moved off the tensors
+        root_correction = ops.sqrt(1 - beta_2**step)
+        scale = alpha * root_correction / (1 - beta_1**step)
+        return param - scale * m / (ops.sqrt(s) + epsilon * root_correction), {"m": m, "s": s}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -40,10 +40,16 @@ class RAdamRule(Rule):
         # r = √[(ρ − 4)(ρ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρ)]
         ratio = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
         r = ops.sqrt(ops.maximum(ratio, 0.0))
-        # x ← x − α r m̂ / (√v̂ + ε) where ρ ≥ 5, else x ← x − α m̂
-        m_hat, v_hat = m / (1 - beta_1**step), v / (1 - power)
-        divisor = ops.where(rho >= 5, (ops.sqrt(v_hat) + epsilon) / r, ops.ones_like(v))
-        return param - alpha * m_hat / divisor, {"m": m, "v": v}
+        # x ← x − α r m̂ / (√v̂ + ε) where ρ ≥ 5, else x ← x − α m̂; as in Adam, the corrections are
+        # moved off the tensors
+        root_correction = ops.sqrt(1 - power)
+        known = rho >= 5
+        scale = ops.where(known, r * root_correction, ops.ones_like(r)) / (1 - beta_1**step)
+        root = ops.sqrt(v) + epsilon * root_correction
+        return param - alpha * scale * m / ops.where(known, root, ops.ones_like(v)), {
+            "m": m,
+            "v": v,
+        }
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -38,9 +38,11 @@ class YogiRule(Rule):
         # v ← v − (1 − β₂) sign(v − g²) g²
         square = grad * grad
         v = slots["v"] - (1 - beta_2) * ops.sign(slots["v"] - square) * square
-        # x ← x − α m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
-        m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
-        return param - alpha * m_hat / (ops.sqrt(v_hat) + epsilon), {"m": m, "v": v}
+        # x ← x − α m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ); as in Adam, the
+        # corrections are moved off the tensors
+        root_correction = ops.sqrt(1 - beta_2**step)
+        scale = alpha * root_correction / (1 - beta_1**step)
+        return param - scale * m / (ops.sqrt(v) + epsilon * root_correction), {"m": m, "v": v}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")
