@@ -37,8 +37,8 @@ class ADOPTRule(Rule):
         m = beta_1 * m + (1 - beta_1) * scaled
         new = param - hyperparameters["learning_rate"] * m
         # v ← β₂ v + (1 − β₂) g², and g² in the first step
-        first = step < 1.5
-        v = ops.where(first, grad * grad, beta_2 * v + (1 - beta_2) * grad * grad)
+        kept = ops.where(step < 1.5, ops.zeros_like(beta_2), beta_2)
+        v = kept * v + (1 - kept) * grad * grad
         return new, {"m": m, "v": v}
 
 
