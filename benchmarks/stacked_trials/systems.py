@@ -97,6 +97,7 @@ def ray_tune(work: Work, trials: int) -> Record:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         ray.init(
+            address="local",  # whatever cluster the machine knows of
             num_cpus=2,
             include_dashboard=False,
             logging_level="ERROR",
