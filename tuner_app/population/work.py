@@ -61,6 +61,15 @@ def weighted_layers(model) -> int:
     return max(1, sum(bool(layer._trainable_variables) for layer in model._flatten_layers()))
 
 
+def activations(model, batch_size: int) -> int:
+    """The numbers that a step's forward pass hands from layer to layer."""
+    return batch_size * sum(_output_size(layer) for layer in _called(model))
+
+
+def _output_size(layer) -> int:
+    return math.prod(d or 1 for d in keras.tree.flatten(layer.output)[0].shape[1:])
+
+
 def lane_bytes(model, batch_size: int, held_out: int = 0) -> float:
     """Bytes of one lane: its state, old and new, gradients, and activations with their patches.
 
