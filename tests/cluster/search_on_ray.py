@@ -14,12 +14,13 @@ from tuner_app.config import SearchConfig
 from tuner_app.tuners.observer import Observer
 
 SPACE = Path(__file__).parents[1] / "faults" / "space.py"
+EPOCHS = 300
 
 
 def search_config(project: str, data: str) -> SearchConfig:
-    """A small one."""
+    """A small one, but with epochs enough that a worker is killed amid its trials."""
     asked = {"dataset": f"csv:{data}?target=y", "space": f"{SPACE}:build", "lanes": "2"}
-    return SearchConfig(**asked, project=project, max_trials=4, epochs=3, seed=5)
+    return SearchConfig(**asked, project=project, max_trials=4, epochs=EPOCHS, patience=0, seed=5)
 
 
 class Killer(Observer):

@@ -1,6 +1,7 @@
 """The search on real Ray, in name spaces of its own: it sees loopback and its own processes."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +36,11 @@ def test_a_killed_workers_trials_run_elsewhere_with_one_machines_results(tmp_pat
         text=True,
         timeout=900,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
-        | {"HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        | {"HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "RAY_worker_niceness": "0"},
     )
     assert done.returncode == 0, done.stderr
     assert "failure: ''" in done.stdout
-    assert "died with 2 trials" in done.stdout
+    assert re.search("Worker w0 died with (1 trial|2 trials), which", done.stdout), done.stdout
     alone = script.search_config(str(tmp_path / "local"), str(data))
     experiment.run_search(alone, say=lambda line: None)
     on_ray, local = (
@@ -51,7 +52,7 @@ def test_a_killed_workers_trials_run_elsewhere_with_one_machines_results(tmp_pat
         assert on_ray[trial_id].hyperparameters == trial.hyperparameters
         assert on_ray[trial_id].score == pytest.approx(trial.score, rel=1e-5)
         with SearchReader(tmp_path / "ray") as reader:
-            assert len(reader.history(trial_id)) == 3
+            assert len(reader.history(trial_id)) == script.EPOCHS
     assert not (tmp_path / "ray" / "workers").exists()
 
 

@@ -1,6 +1,6 @@
 """Search for the hyperparameters that make a Keras model best on your data.
 
-Without flags it searches an MLP for handwritten digits, which takes one to two minutes on two CPU
+Without flags it searches an MLP for handwritten digits, which takes about a minute on two CPU
 cores. The search is kept in the project directory: stop it with Ctrl-C and go on with
 `tuner-app resume`.
 """

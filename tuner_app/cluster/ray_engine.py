@@ -180,7 +180,8 @@ class Driver:
             self.deaths += 1
             self._in_a_row += 1
             lost = self._ask_owner("call", "lost", name)
-            self.say(f"Worker {name} died with {len(lost)} trials, which run again elsewhere.")
+            trials = "1 trial, which runs" if len(lost) == 1 else f"{len(lost)} trials, which run"
+            self.say(f"Worker {name} died with {trials} again elsewhere.")
             if self._in_a_row > DEATHS * self.workers.number:
                 raise UserError(
                     f"{self._in_a_row} workers died in a row, without an epoch in between. Ray's "
