@@ -33,7 +33,7 @@ EPOCHS, AT_ONCE = 10, 8
 def filled(folder: Path, trials: int) -> Path:
     """A project directory as a search of so many trials leaves it."""
     from tuner_app import SearchConfig
-    from tuner_app.experiment import prepare
+    from tuner_app.preparation import prepare
 
     config = SearchConfig(space="linear", project=str(folder / "p"), max_trials=trials, epochs=10)
     tuner = prepare(config).tuner
@@ -115,7 +115,7 @@ def served(folder: Path, workers: int, seconds: float) -> tuple[float, int]:
     from tuner_app import SearchConfig
     from tuner_app.cluster.channel import serve
     from tuner_app.cluster.service import SearchService
-    from tuner_app.experiment import prepare
+    from tuner_app.preparation import prepare
 
     config = SearchConfig(space="linear", project=str(folder / "s"), max_trials=10**6)
     tuner = prepare(config).tuner

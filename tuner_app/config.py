@@ -1,20 +1,14 @@
 """What was asked for: one frozen dataclass, validated once, stored with the search as JSON."""
 
 import dataclasses
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner_app import catalogue
+from tuner_app import config_checks
 from tuner_app.errors import UserError, unknown
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-BACKENDS = ("tensorflow", "jax")
-DIRECTIONS = ("min", "max")
 UNITS = {"s": 1, "m": 60, "h": 3600}  # seconds
-PRUNERS = ("none", "median", "asha", "hyperband", "wilcoxon", "patient")
-OF_PBT = ("population", "interval", "quantile", "perturb", "resample_probability")
 FILE_SCHEMES = ("csv", "npz", "images")  # a path stands after their colon
 
 
@@ -167,51 +161,11 @@ class SearchConfig:
     )
 
     def __post_init__(self) -> None:
-        texts = (
-            "dataset space project oracle pruner objective time_limit target enqueue warm_start "
-            "lanes backend precision perturb"
-        ).split()
-        for name in texts:
-            if not isinstance(getattr(self, name), str):
-                raise UserError(f"{name} is {getattr(self, name)!r}, expected a string.")
-        for name in ("max_trials", "epochs", "batch_size", "interval"):
-            _check_whole(name, getattr(self, name), at_least=1)
-        for name in ("patience", "max_epochs_total", "trials_patience", "population"):
-            _check_whole(name, getattr(self, name), at_least=0)
-        if not isinstance(self.extend_ranges, bool):
-            raise UserError(f"extend_ranges is {self.extend_ranges!r}, expected true or false.")
+        object.__setattr__(self, "optimizers", config_checks.names("optimizers", self.optimizers))
+        object.__setattr__(self, "losses", config_checks.names("losses", self.losses, True))
+        config_checks.check(self)
         seconds(self.time_limit)
         self.target_value  # noqa: B018 (raises)
-        _check_whole("keep_best", self.keep_best, at_least=0)
-        _check_whole("seed", self.seed, at_least=0)
-        if self.seed >= 2**31:
-            raise UserError(f"seed is {self.seed}, expected less than 2**31.")
-        object.__setattr__(self, "optimizers", _names("optimizers", self.optimizers))
-        object.__setattr__(self, "losses", _names("losses", self.losses, or_none=True))
-        if self.oracle not in catalogue.names("oracles"):
-            raise unknown("oracle", self.oracle, catalogue.names("oracles"))
-        if self.pruner not in PRUNERS:
-            raise unknown("pruner", self.pruner, PRUNERS)
-        if self.pruner != "none" and self.oracle == "hyperband":
-            raise UserError(
-                f"pruner is {self.pruner}, but the oracle hyperband ends trials early by itself. "
-                "Leave one of them out."
-            )
-        if self.pruner != "none" and "," in self.objective:
-            raise UserError("Pruning needs one objective; received several. Leave the pruner out.")
-        _check_population(self)
-        if self.precision not in PRECISIONS:
-            raise unknown("precision", self.precision, PRECISIONS)
-        if self.backend and self.backend not in BACKENDS:
-            raise unknown("backend", self.backend, BACKENDS)
-        if self.lanes != "auto" and (not self.lanes.isdecimal() or int(self.lanes) < 1):
-            raise UserError(
-                f"lanes is {self.lanes!r}, expected auto or a whole number of at least 1."
-            )
-        for name in ("dataset", "space"):
-            if not getattr(self, name):
-                raise UserError(f"{name} is empty, see `tuner-app list {name}s`.")
-        _check_objective(self.objective)
 
     @property
     def directory(self) -> Path:
@@ -309,77 +263,6 @@ def seconds(text: str) -> float | None:
     if not 0 < found < float("inf"):
         raise UserError(f"time_limit is {text!r}, expected a time above 0 such as 90s, 15m or 2h.")
     return found
-
-
-def _check_whole(name: str, value: Any, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise UserError(f"{name} is {value!r}, expected a whole number of at least {at_least}.")
-
-
-def _names(kind: str, names: Any, or_none: bool = False) -> tuple[str, ...]:
-    """Names of optimizers or losses, each once."""
-    known = catalogue.names(kind)
-    example = {"optimizers": ["adam", "nesterov"], "losses": ["CategoricalFocal", "Huber"]}[kind]
-    if isinstance(names, str):
-        names = names.split(",") if names or not or_none else ()
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{kind} is {names!r}, expected names, such as {example}.")
-    names = tuple(dict.fromkeys(names))
-    if not names and not or_none:
-        raise UserError(
-            f"{kind} is empty, expected at least one name from `tuner-app list {kind}`."
-        )
-    for name in names:
-        if name not in known:
-            raise unknown({"optimizers": "optimizer", "losses": "loss"}[kind], name, known)
-    return names
-
-
-def _check_population(config: SearchConfig) -> None:
-    """What only population-based training has."""
-    config.factors  # noqa: B018 (raises)
-    for name, low, high in (("quantile", 0.0, 0.5), ("resample_probability", 0.0, 1.0)):
-        value = getattr(config, name)
-        number = isinstance(value, float | int) and not isinstance(value, bool)
-        if not number or not low <= value <= high or value == 0 and name == "quantile":
-            least = "a share above 0 and" if name == "quantile" else "a probability from 0"
-            raise UserError(f"{name} is {value!r}, expected {least} up to {high:g}.")
-    if config.oracle != "pbt":
-        for item in dataclasses.fields(config):
-            if item.name in OF_PBT and getattr(config, item.name) != item.default:
-                raise UserError(
-                    f"{item.name} is {getattr(config, item.name)!r}, but only the oracle pbt has a "
-                    f"population. Add --oracle=pbt, or leave it out."
-                )
-        return
-    if config.trials < 2:
-        raise UserError(f"population is {config.trials}, expected at least 2 members.")
-    if config.interval >= config.epochs:
-        raise UserError(
-            f"interval is {config.interval} and epochs is {config.epochs}, so no member would ever "
-            "be replaced. Expected fewer epochs between comparisons than in all."
-        )
-    if config.pruner != "none":
-        raise UserError(
-            f"pruner is {config.pruner}, but the oracle pbt replaces what lags behind by itself. "
-            "Leave one of them out."
-        )
-    if "," in config.objective:
-        raise UserError("The oracle pbt needs one objective; received several.")
-
-
-def _check_objective(objective: str) -> None:
-    if "," in objective:
-        for part in objective.split(","):
-            if not part:
-                raise UserError(f"objective is {objective!r}, expected names between its commas.")
-            _check_objective(part)
-        return
-    name, colon, direction = objective.partition(":")
-    if colon and (not name or direction not in DIRECTIONS):
-        nearest = difflib.get_close_matches(direction, DIRECTIONS, n=1)
-        hint = f" Did you mean {name}:{nearest[0]}?" if nearest and name else ""
-        raise UserError(f"objective is {objective!r}, expected NAME:min or NAME:max.{hint}")
 
 
 def _short(text: str) -> str:

@@ -7,7 +7,8 @@ import optuna
 import pytest
 
 from tuner_app import oracles, results
-from tuner_app.config import PRUNERS, SearchConfig
+from tuner_app.config import SearchConfig
+from tuner_app.config_checks import PRUNERS
 from tuner_app.errors import UserError
 from tuner_app.oracles import pruning
 from tuner_app.store import SearchReader, SearchStore

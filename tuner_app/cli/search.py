@@ -10,7 +10,8 @@ import dataclasses
 from absl import flags
 
 from tuner_app.cli.parsing import define_whole_number
-from tuner_app.config import PRECISIONS, PRUNERS, SearchConfig
+from tuner_app.config import SearchConfig
+from tuner_app.config_checks import PRECISIONS, PRUNERS
 from tuner_app.errors import UserError
 
 SUMMARY = "Search for the best hyperparameters."

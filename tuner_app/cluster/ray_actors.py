@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from tuner_app import environment, experiment
+from tuner_app import environment, preparation
 from tuner_app.config import SearchConfig
 
 
@@ -30,7 +30,7 @@ class Owner:
 
         for event in (name for name in vars(Observer) if not name.startswith("_")):
             setattr(Log, event, noted(event))
-        prepared = experiment.prepare(self.config, [Log()])
+        prepared = preparation.prepare(self.config, [Log()])
         self.service = SearchService(prepared.tuner, self.workers)
         self.service.begin(self.config.epochs)
         return prepared.lines
@@ -69,7 +69,7 @@ class Worker:
                 options.pop(not_here)
             return WorkerTuner(Channel(owner), name, hypermodel, **options)
 
-        prepared = experiment.prepare(self.config, make=make)
+        prepared = preparation.prepare(self.config, make=make)
         prepared.tuner.search(**prepared.fit)
         return prepared.tuner.how_stacked
 

@@ -1,0 +1,84 @@
+"""What a configuration means for its oracle: the arguments it gets, and its plan in words."""
+
+from typing import Any
+
+from tuner_app import warm_start
+from tuner_app.config import SearchConfig, seconds
+from tuner_app.errors import UserError
+from tuner_app.store import holds_search
+
+
+def oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The oracle's arguments, and what is to be said of them."""
+    from tuner_app import oracles
+
+    budget = oracles.Budget(
+        seconds=seconds(config.time_limit),
+        max_epochs=config.max_epochs_total or None,
+        target=config.target_value,
+        patience=config.trials_patience or None,
+    )
+    options: dict[str, Any] = {"pruner": config.pruner, "budget": budget}
+    if config.oracle == "pbt":
+        options |= {
+            "interval": config.interval,
+            "quantile": config.quantile,
+            "factors": config.factors,
+            "resample": config.resample_probability,
+            "patience": config.patience or None,
+            "defaults_first": True,
+        }
+    if config.oracle not in oracles.SAMPLERS:
+        if config.enqueue or config.warm_start or config.extend_ranges:
+            raise UserError(
+                f"The oracle {config.oracle} has an order of its own, which enqueue, warm_start "
+                "and extend_ranges would disturb. Leave them out, or take one of "
+                f"{', '.join(oracles.SAMPLERS)}."
+            )
+        return options, ()
+    begun = holds_search(config.directory)  # then the store has them
+    first = warm_start.points(config.enqueue) if config.enqueue and not begun else []
+    past = warm_start.past(() if begun else config.past_searches, config.dataset, objective)
+    options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
+    options |= {"first": first + past.first, "extend_ranges": config.extend_ranges}
+    lines = past.lines
+    if config.oracle in ("tpe", "gp"):
+        lines += (
+            f"Explores by a Sobol sequence until {oracles.STARTUP} trials are finished: fewer tell "
+            f"{config.oracle} too little to model the objective.",
+        )
+    return options, lines
+
+
+def oracle_plan(config: SearchConfig, oracle: Any) -> tuple[str, ...]:
+    """What an oracle with a schedule of its own will do, in words; nothing for the others."""
+    if config.oracle == "pbt":
+        return (_population_plan(oracle),)
+    if config.oracle == "hyperband":
+        return (_hyperband_plan(oracle.plan()),)
+    return ()
+
+
+def _hyperband_plan(brackets: list[list[tuple[int, int]]]) -> str:
+    """Hyperband's brackets in words.
+
+    >>> _hyperband_plan([[(5, 3), (2, 9)], [(3, 9)]])[26:]
+    ' 5 trials of 3 epochs, the best 2 up to 9; then 3 trials of 9 epochs.'
+    """
+    words = [
+        f"{rungs[0][0]} trials of {rungs[0][1]} epochs"
+        + "".join(f", the best {trials} up to {epochs}" for trials, epochs in rungs[1:])
+        for rungs in brackets
+    ]
+    return f"Brackets, again and again: {'; then '.join(words)}."
+
+
+def _population_plan(oracle: Any) -> str:
+    """What is done after each interval, in words."""
+    number = max(1, int(oracle.quantile * oracle.population + 1e-9))
+    copied = f"the {number} last go" if number > 1 else "the last goes"
+    return (
+        f"A population of {oracle.population}: after every {oracle.interval} epochs {copied} on "
+        f"from the weights of the first {f'{number} ' if number > 1 else ''}with changed "
+        "hyperparameters."
+    )

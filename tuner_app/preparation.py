@@ -1,0 +1,145 @@
+"""A search made ready to run: its data loaded, its oracle and its tuner made."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import search_spaces
+from tuner_app import data, warm_start
+from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
+from tuner_app.oracle_options import oracle_options, oracle_plan
+from tuner_app.search_objective import objective_of
+from tuner_app.store import SearchReader, holds_search
+
+if TYPE_CHECKING:
+    from tuner_app.tuners.observer import Observer
+
+FINGERPRINT = "data_fingerprint"  # among the facts that are kept with a search
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a search needs, made from its configuration.
+
+    Attributes:
+        device: What trains, such as "CPU, 2 cores".
+        dataset: The data.
+        tuner: Owns the project directory, or works for the process that does.
+        fit: The arguments of the tuner's `search`.
+        lines: What will be done, for a person.
+    """
+
+    device: str
+    dataset: data.Dataset
+    tuner: Any
+    fit: dict[str, Any]
+    lines: tuple[str, ...]
+
+
+def prepare(
+    config: SearchConfig,
+    observers: "Iterable[Observer]" = (),
+    make: Callable[..., Any] | None = None,
+) -> Prepared:
+    """Loads the data and makes the oracle and the tuner of a search.
+
+    Args:
+        make: Makes the tuner, from an oracle and a hypermodel; default `PopulationTuner`.
+    """
+    from tuner_app import environment, oracles, tuners
+    from tuner_app.tracking.tensorboard import TensorBoard
+    from tuner_app.trial_data import in_search
+
+    device = environment.use_device(config.precision)
+    fingerprint = _check_fingerprint(config)
+    dataset = data.load(config.dataset, seed=config.seed)
+    steps = _steps(config, dataset.train.size)
+    space = search_spaces.load(
+        config.space, dataset.spec, config.optimizers, steps, losses=config.losses
+    )
+    objective = objective_of(config, space, dataset)
+    options, told = oracle_options(config, getattr(objective, "name", objective))
+    oracle = oracles.create(
+        config.oracle, objective, config.trials, config.seed, config.epochs, **options
+    )
+
+    directory = config.directory
+    board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
+    searched, given = in_search(space, dataset, config.batch_size, config.seed)
+    tuner = (make or tuners.PopulationTuner)(
+        oracle,
+        searched,
+        directory=str(directory.parent),
+        project_name=directory.name,
+        observers=[board, *observers],
+        seed=config.seed,
+        keep_best=config.keep_best or None,
+        config=dataclasses.replace(config.anchored(Path.cwd()), project="").to_dict(),
+        facts={FINGERPRINT: fingerprint},
+        lanes=config.lanes if config.lanes == "auto" else int(config.lanes),
+    )
+    fit = given | {
+        "epochs": config.epochs,
+        "callbacks": _callbacks(config, tuner.oracle.objective),
+        "verbose": 0,
+    }
+    warm_start.check_names(options.get("first", ()), tuner.oracle.get_space()._hps)
+    told += oracle_plan(config, tuner.oracle)
+    lines = (_headline(config, dataset, device), *dataset.notes, *told)
+    return Prepared(device, dataset, tuner, fit, lines)
+
+
+def _check_fingerprint(config: SearchConfig) -> str | None:
+    """What changes when the data's files do. Raises UserError if they have, since the search in the
+    directory began: trials of different data can't be compared."""
+    found = data.fingerprint(config.dataset)
+    if not holds_search(config.directory):
+        return found
+    with SearchReader(config.directory) as reader:
+        before = reader.fact(FINGERPRINT, found)  # searches of earlier versions have none
+    if before != found:
+        raise UserError(
+            f"The data of {config.dataset} has changed since the search in {config.directory} "
+            "began, so its trials can't be compared with new ones. Bring the earlier data back, or "
+            "begin another search, in another --project."
+        )
+    return found
+
+
+def _callbacks(config: SearchConfig, objective: Any) -> list:
+    import keras
+
+    from tuner_app.optimizers import EvaluateAtPoint
+    from tuner_app.oracles.objectives import parts
+
+    callbacks: list[Any] = [EvaluateAtPoint()]
+    objective = parts(objective)[0]  # of several, patience watches the first
+    if config.patience and config.oracle != "pbt":  # which counts it over all members
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                objective.name,
+                mode=objective.direction,
+                patience=config.patience,
+                restore_best_weights=True,
+            )
+        )
+    return callbacks
+
+
+def _steps(config: SearchConfig, examples: int | None) -> int | None:
+    """Training steps of a whole trial, None for a stream of unknown length."""
+    return None if examples is None else config.epochs * -(-examples // config.batch_size)
+
+
+def _headline(config: SearchConfig, dataset: data.Dataset, device: str) -> str:
+    sizes = ", ".join(
+        f"{split} {'streamed' if size is None else f'{size:,}'}"
+        for split, size in dataset.spec.sizes.items()
+    )
+    return (
+        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.trials} trials "
+        f"of at most {config.epochs} epochs on {device}. In {config.directory}."
+    )
