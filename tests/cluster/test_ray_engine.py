@@ -63,10 +63,13 @@ class Gone(Exception):
 class NoRay:
     """What the driver asks of Ray; each reference is a function of what `get` gives or raises."""
 
-    exceptions = SimpleNamespace(RayActorError=Gone, RayTaskError=ZeroDivisionError)
+    exceptions = SimpleNamespace(RayError=Gone, RayTaskError=ZeroDivisionError)
 
-    def __init__(self):
-        self.killed = []
+    def __init__(self, **resources):
+        self.killed, self.resources = [], resources or {"CPU": 4}
+
+    def cluster_resources(self):
+        return self.resources
 
     def get(self, reference):
         return reference()
@@ -87,7 +90,7 @@ class DriverWithoutRay(Driver):
         self.lives, self.calls, self.needed = iter(lives), calls, 1
 
     def _owner(self):
-        answers = {"begin": (), "events_since": [], "call": ["a trial"], "finish": ""}
+        answers = {"begin": (), "new_events": [], "trained": {}, "call": ["a trial"], "finish": ""}
 
         def answered(name):
             self.calls -= 1
@@ -134,6 +137,20 @@ def test_a_dead_owner_is_told_of_with_the_words_that_go_on(calls, tmp_path):
     words = f"tuner-app resume {tmp_path / 'p'} --engine=ray --num_workers=1 --ray_address=auto"
     assert str(caught.value).endswith(words)
     assert set(driver.ray.killed) >= {actor for _, actor in driver._working.values()}
+
+
+def test_workers_without_room_are_told_of(tmp_path):
+    def told(workers, **resources):
+        driver = DriverWithoutRay(tmp_path, [])
+        driver.ray, driver.workers = NoRay(**resources), workers
+        return driver._told_of_room()
+
+    assert told(Workers(4), CPU=8) == told(Workers(2, gpus=0.5), CPU=2.0, GPU=1.0) == []
+    assert told(Workers(4), CPU=2) == ["This machine has room for 2 of the 4 workers."]
+    with pytest.raises(UserError, match="Ray finds 0 GPUs on this machine"):
+        told(Workers(1, gpus=1), CPU=2)
+    (line,) = told(Workers(3, "auto", gpus=1), CPU=64, GPU=2)
+    assert line.startswith("There is room for 2 of the 3 workers now")
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,18 @@ class Owner:
         """Calls a method of the `SearchService`."""
         return getattr(self.service, name)(*arguments)
 
-    def events_since(self, number: int) -> list[tuple[str, tuple]]:
-        """What observers were told, without the first `number` events."""
-        return self.events[number:]
+    def new_events(self) -> list[tuple[str, tuple]]:
+        """What observers were told since this was asked the last time."""
+        found, self.events = self.events, []
+        return found
 
     def workers_needed(self) -> int:
         """How many workers could have a trial, now or later."""
         return self.service.workers_needed
+
+    def trained(self) -> dict[str, int]:
+        """How many runs each worker has brought to an end."""
+        return dict(self.service.trained) if self.service else {}
 
     def finish(self, outcome: str) -> str:
         """See `SearchService.finish`."""

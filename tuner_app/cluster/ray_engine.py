@@ -61,6 +61,8 @@ def _connected(workers: Workers):
     # Ray would build an environment for every worker out of a project that `uv run` has started.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not workers.address:  # else a Ray of our own would listen on the machine's address
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError:
@@ -69,7 +71,7 @@ def _connected(workers: Workers):
         ) from None
     options: dict[str, Any] = {}
     if not workers.address:
-        options = {"include_dashboard": False}
+        options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         if hasattr(os, "sched_getaffinity"):  # Ray would count cores that this process may not use
             options["num_cpus"] = len(os.sched_getaffinity(0))
     try:
@@ -111,7 +113,6 @@ class Driver:
         self.ray, self.config, self.workers = ray, config, workers
         self.observers, self.say = observers, say
         self.device, self.how_stacked, self.deaths = "", "", 0
-        self._seen = 0  # events passed on
         self._working: dict[Any, tuple[str, Any]] = {}  # result to come → worker's name, actor
         self._started = 0  # workers so far
         self._in_a_row = 0  # deaths since the last event
@@ -124,8 +125,7 @@ class Driver:
         outcome = "failed"
         try:
             lines = self._ask_owner("begin")
-            self.device = f"{self.workers.number} workers on Ray"
-            for line in lines:
+            for line in (*lines, *self._told_of_room()):
                 self.say(line)
             for _ in range(self.workers.number):
                 self._start_worker()
@@ -146,6 +146,7 @@ class Driver:
         for _, actor in self._working.values():
             self.ray.kill(actor)
         try:
+            self.device = _device(self._ask_owner("trained"))
             failure = self._ask_owner("finish", outcome)
             self._pass_on()
         except OwnerDied:
@@ -164,9 +165,31 @@ class Driver:
         actor = self.ray.remote(Owner).options(num_cpus=0, scheduling_strategy=here)
         return actor.remote(self.config.to_dict(), self.workers.number, os.getcwd())
 
+    def _told_of_room(self) -> list[str]:
+        """A line where not all workers can train now. Raises UserError if none ever can."""
+        has, wanted = self.ray.cluster_resources(), self.workers
+        room = int(has.get("CPU", 0)) // self._cores()
+        if wanted.gpus:
+            room = min(room, int(has.get("GPU", 0) / wanted.gpus))
+        if room >= wanted.number:
+            return []
+        if wanted.address:
+            told = f"There is room for {room} of the {wanted.number} workers now; the others begin "
+            return [told + "when a machine joins."]
+        if room == 0:
+            raise UserError(
+                f"gpus_per_worker is {wanted.gpus:g}, and Ray finds {has.get('GPU', 0):g} GPUs on "
+                "this machine. Leave it out to train without."
+            )
+        return [f"This machine has room for {room} of the {wanted.number} workers."]
+
+    def _cores(self) -> int:
+        """What a worker that starts now gets: its share of what is there."""
+        return max(1, int(self.ray.cluster_resources().get("CPU", 1)) // self.workers.number)
+
     def _start_worker(self) -> None:
         name, self._started = f"w{self._started}", self._started + 1
-        cores = max(1, int(self.ray.cluster_resources().get("CPU", 1)) // self.workers.number)
+        cores = self._cores()
         actor = self.ray.remote(Worker).options(num_cpus=cores, num_gpus=self.workers.gpus)
         actor = actor.remote(self.config.to_dict(), cores, os.getcwd())
         self._working[actor.train.remote(self.owner, name)] = name, actor
@@ -176,7 +199,7 @@ class Driver:
         name, actor = self._working.pop(one)
         try:
             self.how_stacked = self._ask(one) or self.how_stacked
-        except self.ray.exceptions.RayActorError as death:
+        except self.ray.exceptions.RayError as death:  # killed, its machine gone, out of memory
             self.deaths += 1
             self._in_a_row += 1
             lost = self._ask_owner("call", "lost", name)
@@ -197,8 +220,7 @@ class Driver:
         """Tells the observers here what the owner's were told."""
         from tuner_app.tuners.audience import tell
 
-        events = self._ask_owner("events_since", self._seen)
-        self._seen += len(events)
+        events = self._ask_owner("new_events")
         if events:
             self._in_a_row = 0
         for event, details in events:
@@ -207,7 +229,7 @@ class Driver:
     def _ask_owner(self, name: str, *arguments: object) -> Any:
         try:
             return self._ask(getattr(self.owner, name).remote(*arguments))
-        except self.ray.exceptions.RayActorError:
+        except self.ray.exceptions.RayError:
             raise OwnerDied(self.config.project, self.workers) from None
 
     def _ask(self, reference) -> Any:
@@ -216,3 +238,16 @@ class Driver:
             return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+
+def _device(trained: dict[str, int]) -> str:
+    """The workers in words, from how many runs each has brought to an end.
+
+    >>> _device({"w1": 39, "w0": 61})
+    '2 workers on Ray; trials of each: 61, 39'
+    """
+    if not trained:
+        return "Ray, where nothing was left to train"
+    shares = [str(trained[name]) for name in sorted(trained, key=lambda name: int(name[1:]))]
+    workers = "1 worker" if len(shares) == 1 else f"{len(shares)} workers"
+    return f"{workers} on Ray; trials of each: {', '.join(shares)}"

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,12 +71,14 @@ class SearchService:
         lease: Seconds without a word after which a worker is taken for dead.
 
     Attributes:
+        trained: How many runs each worker has brought to an end.
         failure: Why the search was given up; "" while it was not.
         fault: What a call met that ends the search, where the owner has to be told of it.
     """
 
     def __init__(self, tuner, workers: int = 1, lease: float = LEASE):
         self.tuner, self.workers, self.lease = tuner, workers, lease
+        self.trained: Counter[str] = Counter()
         self.failure = ""
         self.fault: DiskFault | None = None
         self._stopped = False  # whether the oracle has said that there are no more trials
@@ -176,6 +179,7 @@ class SearchService:
         if self._lent.get(trial_id) != worker:
             return  # it was lost, and the trial runs elsewhere
         del self._lent[trial_id]
+        self.trained[worker] += 1
         tuner, trial = self.tuner, self.oracle.trials[trial_id]
         tuner._share_seconds(trial_id, ended.seconds)
         if ended.mode == "stacked":
