@@ -35,6 +35,11 @@ done
 if [ "$nodes" -gt 1 ]; then
   srun --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) --exclude="$head" \
     "$bin/ray" start --address="$head:$port" "${resources[@]}" --block &
+  # A worker takes its share of the cores that are there when it begins.
+  for _ in $(seq 60); do
+    [ "$("$bin/ray" status --address="$head:$port" 2>/dev/null | grep -c ' node_')" -ge "$nodes" ] && break
+    sleep 2
+  done
 fi
 
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then

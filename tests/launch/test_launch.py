@@ -43,6 +43,7 @@ STAND_IN = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$LOG"
 case "$(basename "$0") $*" in
   "scontrol show"*) printf 'node1\\nnode2\\nnode3\\n' ;;
+  "ray status"*) printf 'Active:\\n 1 node_a\\n 1 node_b\\n 1 node_c\\n' ;;
   "tuner-app "*) trap 'exit 143' TERM; if [ -n "${ENDLESS:-}" ]; then sleep 60 & wait; fi ;;
 esac
 """
