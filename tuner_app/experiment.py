@@ -23,6 +23,7 @@ from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.preparation import prepare
 from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
+from tuner_app.store.disk_fault import DiskFault
 
 if TYPE_CHECKING:
     from tuner_app.results import SearchResults
@@ -179,4 +180,6 @@ def _check_directory(directory: Path, resume: bool) -> None:
             f"{directory} can't be made: {nearest} is a file. Choose another --project."
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
+        if resume:
+            raise DiskFault(directory, "its folder can't be written to")
         raise UserError(f"{directory} can't be written to. Choose another --project.")

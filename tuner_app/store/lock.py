@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 
 from tuner_app.errors import UserError
+from tuner_app.store.disk_fault import DiskFault
+from tuner_app.store.schema import SEARCH_FILE
 
 FILE_NAME = "search.lock"
 
@@ -51,6 +53,8 @@ class DirectoryLock:
         try:
             descriptor = os.open(directory / FILE_NAME, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
+            if (directory / SEARCH_FILE).exists():  # it could be written to before
+                raise DiskFault(directory, error.strerror) from None
             raise UserError(
                 f"Can't write to {directory} ({error.strerror}). Choose a project directory in a "
                 "folder that you may write to."
