@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import keras_tuner
 import numpy as np
@@ -13,7 +14,8 @@ from tuner_app.store import SearchStore
 
 def test_the_front_is_what_no_trial_dominates():
     draw = np.random.default_rng(0)
-    values = {str(i): {"a": a, "b": b} for i, (a, b) in enumerate(draw.integers(0, 8, (60, 2)))}
+    numbers = [*draw.integers(0, 8, (60, 2)), (math.nan, 9), (3, math.nan)]
+    values = {str(i): {"a": a, "b": b} for i, (a, b) in enumerate(numbers)}
     for first, second in itertools.product(("min", "max"), repeat=2):
         a = np.array([v["a"] for v in values.values()]) * (1 if first == "max" else -1)
         b = np.array([v["b"] for v in values.values()]) * (1 if second == "max" else -1)

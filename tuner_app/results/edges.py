@@ -78,14 +78,14 @@ def edges_of(directory: str | Path) -> list[Edge]:
     but a third at most."""
     with SearchReader(directory) as reader:
         goal = reader.fact("objective", {"direction": "min"})
-        rows = [row for row in reader.trials() if row.status == "COMPLETED"]
-        if len(rows) < 2 * _LEAST:
+        trials = [trial for trial in reader.records() if trial.status == "COMPLETED"]
+        if len(trials) < 2 * _LEAST:
             return []
-        space = reader.space(max(row.space for row in rows))
+        space = reader.latest_space()
     sign = -1 if goal["direction"] == "max" else 1
-    best = sorted(rows, key=lambda row: sign * row.score)
-    number = max(_LEAST, min(10, len(rows) // 3), len(rows) // 10)
-    return edges(space, [row.hyperparameters for row in best[:number]])
+    best = sorted(trials, key=lambda trial: sign * trial.score)
+    number = max(_LEAST, min(10, len(trials) // 3), len(trials) // 10)
+    return edges(space, [trial.hyperparameters for trial in best[:number]])
 
 
 def _by_chance(at: int, of: int, entry: dict) -> float:

@@ -123,9 +123,9 @@ class Counts:
         return text
 
 
-def counts(reader: SearchReader) -> Counts | None:
-    """The population of a search; None for other kinds of search."""
-    events = events_of(reader.trials())
+def counts(reader: SearchReader, rows: Sequence[TrialRow]) -> Counts | None:
+    """The population of a search, whose trials are given; None for other kinds of search."""
+    events = events_of(rows)
     if not events:
         return None
     asked = reader.fact("asked", {}).get("oracle", {})

@@ -1,5 +1,6 @@
 """The trials that no other beats in every objective."""
 
+import math
 from collections.abc import Mapping
 
 
@@ -26,11 +27,15 @@ def pareto(values: Mapping[str, Mapping[str, float]], directions: Mapping[str, s
     def beats(other: tuple, point: tuple) -> bool:
         return other != point and all(a >= b for a, b in zip(other, point, strict=True))
 
-    return [
-        trial_id
-        for trial_id, point in points.items()
-        if not any(beats(other, point) for other in points.values())
-    ]
+    # What beats a point comes before it in this order, and so does one of the front that does.
+    numbers = {i: point for i, point in points.items() if not any(map(math.isnan, point))}
+    front = points.keys() - numbers.keys()  # NaN is not beaten
+    best: set[tuple] = set()
+    for trial_id, point in sorted(numbers.items(), key=lambda one: one[1], reverse=True):
+        if not any(beats(other, point) for other in best):
+            front.add(trial_id)
+            best.add(point)
+    return [trial_id for trial_id in points if trial_id in front]
 
 
 def objective_values(metrics: Mapping, names: list[str]) -> dict[str, float]:

@@ -60,8 +60,11 @@ def read(directory: str | Path) -> SearchResults:
     """
     with SearchReader(directory) as reader:
         goal = reader.fact("objective", {"name": "score", "direction": "min"})
-        rows, population = reader.trials(), counts(reader)
-    trials, parts = [row.record() for row in rows], goal.get("parts") or {}
+        parts = goal.get("parts") or {}
+        # What else a row holds takes as long to read as what is always needed.
+        rows = reader.trials() if parts or reader.has_notes() else []
+        trials = [row.record() for row in rows] if rows else reader.records()
+        population = counts(reader, rows)
     values = {
         row.trial_id: objective_values(row.metrics, list(parts))
         for row in rows

@@ -114,6 +114,10 @@ class SearchReader:
         with without_collections():
             return [TrialRecord(*row[:3], from_text(row[3]), *row[4:]) for row in rows]
 
+    def has_notes(self) -> bool:
+        """Whether the oracle kept anything with a trial."""
+        return bool(self._rows("SELECT EXISTS (SELECT 1 FROM trials WHERE note IS NOT NULL)")[0][0])
+
     def unfinished(self) -> list[TrialRow]:
         """The trials that are not over, in the order of their beginnings."""
         over = ", ".join(f"'{status}'" for status in trial_row.ENDED)
@@ -130,6 +134,12 @@ class SearchReader:
     def space(self, number: int) -> list[dict]:
         """A search space: KerasTuner's configuration of each hyperparameter."""
         return from_text(self._rows("SELECT config FROM spaces WHERE space = ?", number)[0][0])
+
+    def latest_space(self) -> list[dict]:
+        """The latest search space of a COMPLETED trial; empty where there is none."""
+        found = "SELECT MAX(space) FROM trials WHERE status = 'COMPLETED'"
+        rows = self._rows(f"SELECT config FROM spaces WHERE space = ({found})")
+        return from_text(rows[0][0]) if rows else []
 
     def history(self, trial_id: str) -> History:
         """Every metric of every epoch of a trial's run, without what a later attempt replaced."""
