@@ -16,6 +16,11 @@ def build(hp):
     return _model(hp.Float("rate", 1e-3, 1e-1, sampling="log"))
 
 
+def rough(hp):
+    """A large rate makes the loss NaN."""
+    return _model(hp.Float("rate", 1e-3, 1e2, sampling="log"))
+
+
 def deadly(hp):
     """A large rate kills the process."""
     rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
