@@ -2,13 +2,15 @@
 
     python tests/cluster/two_hosts.py --repetitions=10
     python tests/cluster/two_hosts.py --what=owner,driver --repetitions=4 --seed=3
+    python tests/cluster/two_hosts.py --what=join --repetitions=1 --epochs=600
 
 Each host is a network of its own with processes, /tmp/ray and an address of its own, joined to the
 other by a cable that is virtual; the project directory is on a disk that both see. What happens at
 a random moment of a search of 100 trials:
 
     node     the second host dies, and all its processes; the first one finishes
-    join     the second host only comes now, and trains the rest together with the first
+    join     the second host only comes now, and trains the rest together with the first (its
+             worker begins half a minute later, so the search needs epochs enough)
     owner    the process that owns the search is killed; `resume` finishes
     driver   the command that the user started is killed; its actors end, `resume` finishes
     own      the same where the command had started Ray by itself: nothing of Ray is left either
@@ -21,6 +23,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -29,12 +32,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).parents[2]
 INSIDE = "TWO_HOSTS_INSIDE"
 HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
 ALONE = ["--map-root-user", "--net", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
-TRIALS, EPOCHS = 100, 10
+TRIALS = 100
 RAY = Path(sys.executable).with_name("ray")
 WHAT = ("node", "join", "owner", "driver", "own")
 
@@ -145,7 +149,7 @@ def compare(project: Path, expected: dict) -> None:
                 np.testing.assert_allclose(trials[trial_id][2][at][name], value, 1e-4, 1e-6)
 
 
-def disturbed(what: str, folder: Path, draw: random.Random) -> str:
+def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
     """One search, disturbed. Returns what is to be said of it."""
     project, said = folder / "p", folder / "said.txt"
     engine = ["--engine=ray", "--num_workers=2"]
@@ -163,7 +167,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
 
             wait_for(joined, 300, "two nodes")
         process = tuner_app(
-            "search", *words(folder.parent), f"--project={project}", *engine, said=said
+            "search", *words(folder.parent, epochs), f"--project={project}", *engine, said=said
         )
 
         def under_way() -> bool:
@@ -180,7 +184,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
         else:
             victim = processes("ray::Owner")[0] if what == "owner" else process.pid
             os.kill(victim, signal.SIGKILL)
-        status, most = end_of(process, project)
+        status = process.wait(900)
         text = said.read_text()
         assert "Traceback" not in text, text
         if what in ("owner", "driver", "own"):
@@ -201,7 +205,7 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
         assert status == 0 and "Traceback" not in text, f"{status}: {text}"
     seconds = time.monotonic() - began
     deaths = text.count("died with")
-    extra = {"node": f"{deaths} worker died, ", "join": f"{most} workers, "}.get(what, "")
+    extra = {"node": f"{deaths} worker died, ", "join": f"{shares(text)}, "}.get(what, "")
     if what in ("owner", "driver", "own"):
         extra = f"processes gone after {cleared:.1f} s, "
     return (
@@ -209,17 +213,12 @@ def disturbed(what: str, folder: Path, draw: random.Random) -> str:
     )
 
 
-def end_of(process: subprocess.Popen, project: Path) -> tuple[int, int]:
-    """Exit status, and how many workers were there at once, at the most."""
-    most = 0
-    until = time.monotonic() + 900
-    while process.poll() is None and time.monotonic() < until:
-        most = max(most, len(list((project / "workers").glob("w*"))))
-        time.sleep(0.05)
-    return process.wait(1), most
+def shares(text: str) -> str:
+    """What the search's summary says of its workers."""
+    return re.search("Device: *(.*)", text)[1]
 
 
-def words(folder: Path) -> list[str]:
+def words(folder: Path, epochs: int) -> list[str]:
     """What is searched: a small model, so that the search is about who trains what."""
     import numpy as np
 
@@ -230,7 +229,7 @@ def words(folder: Path) -> list[str]:
         np.savetxt(data, rows, "%.6f", delimiter=",", header="a,b,c,y", comments="")
     return [
         *(f"--dataset=csv:{data}?target=y", f"--space={ROOT / 'tests/faults/space.py'}:build"),
-        *(f"--max_trials={TRIALS}", f"--epochs={EPOCHS}", "--batch_size=8", "--patience=0"),
+        *(f"--max_trials={TRIALS}", f"--epochs={epochs}", "--batch_size=8", "--patience=0"),
         *("--lanes=4", "--keep_best=3"),
     ]
 
@@ -242,7 +241,8 @@ def inside(options: argparse.Namespace) -> None:
     draw, began = random.Random(options.seed), time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="two-hosts-"))
     process = tuner_app(
-        "search", *words(folder), f"--project={folder / 'one'}", said=folder / "one.txt"
+        *("search", *words(folder, options.epochs), f"--project={folder / 'one'}"),
+        said=folder / "one.txt",
     )
     assert process.wait(600) == 0, (folder / "one.txt").read_text()
     expected = found(folder / "one")
@@ -256,7 +256,7 @@ def inside(options: argparse.Namespace) -> None:
         what = options.what[i % len(options.what)]
         here = folder / str(i)
         here.mkdir()
-        line = disturbed(what, here, draw)
+        line = disturbed(what, here, draw, options.epochs)
         compare(here / "p", expected)
         load = os.getloadavg()[0]
         print(f"{i + 1:3} {line}, equal to one process's; load {load:.1f}", flush=True)
@@ -269,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--what", type=lambda text: text.split(","), default=["node"])
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=1500.0, help="then none begins")
     options = parser.parse_args()
@@ -277,12 +278,16 @@ def main() -> None:
     if os.environ.get(INSIDE):
         inside(options)
         return
+    alone(INSIDE, __file__)
+
+
+def alone(mark: str, script: str) -> NoReturn:
+    """Runs the script again, with `mark` in its environment, in name spaces of its own."""
     # Without the surroundings' proxies, which know nothing of these addresses.
-    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.mkdtemp(), INSIDE: "1"}
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": tempfile.mkdtemp(), mark: "1"}
     # The shell is process 1, which has to reap: a dead process that is not is alive to Ray.
-    again = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, str(Path(__file__).absolute())]
-    again += sys.argv[1:]
-    os.execvpe("unshare", ["unshare", *ALONE, *again], kept)
+    again = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, str(Path(script).absolute())]
+    os.execvpe("unshare", ["unshare", *ALONE, *again, *sys.argv[1:]], kept)
 
 
 if __name__ == "__main__":
