@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tuner_app.store import SearchReader
-from tuner_app.store.disk_fault import disk_fault
+from tuner_app.store.disk_fault import DiskFault, disk_fault
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -136,6 +136,47 @@ def test_a_full_disk_is_known_in_whatever_words_it_is_told():
     except ValueError as error:
         assert "Permission denied" in str(disk_fault(error, "/p"))
         assert disk_fault(error, "/elsewhere") is None
+
+
+def test_a_trial_that_the_disk_refused_is_proposed_again(tmp_path, monkeypatch):
+    from tuner_app import oracles
+    from tuner_app.store import SearchStore
+
+    def session(folder, trials: int) -> dict:
+        """Opens so many trials, of which the one before the last is open at the end."""
+        opened = {}
+        with SearchStore(folder) as store:
+            oracle = oracles.create("random", "val_loss", max_trials=9, seed=0)
+            oracle.hyperparameters.Float("rate", 0.0, 1.0)
+            oracle.attach(store)
+            if store.fact("begun"):
+                oracle.reload()
+            store.set_fact("begun", True)
+            oracle.save()
+            try:
+                for number in range(trials):
+                    trial = oracle.create_trial(f"slot{number}")
+                    opened[trial.trial_id] = trial.hyperparameters.values["rate"]
+            finally:  # as a search does, when the disk has room for that
+                for trial_id in store.open_attempts():
+                    oracle.put_back(trial_id)
+        return opened
+
+    expected = session(tmp_path / "undisturbed", 4)
+    session(tmp_path / "p", 2)
+    plain = SearchStore._execute
+
+    def full(store, statement, *parameters):
+        trials = store._connection.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+        if statement == "COMMIT" and trials == 3:
+            raise DiskFault(store.directory, "database or disk is full")
+        return plain(store, statement, *parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchStore, "_execute", full)
+        with pytest.raises(DiskFault):
+            session(tmp_path / "p", 4)
+    assert session(tmp_path / "p", 4) == expected
 
 
 def test_a_clock_that_jumps_changes_no_result_and_no_duration(tmp_path, monkeypatch):

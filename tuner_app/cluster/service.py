@@ -129,7 +129,7 @@ class SearchService:
         """The next trial for a worker's slot."""
         self.renew(worker)
         self.expire()
-        if self.failure:
+        if self.failure or self.tuner.store.behind:
             return Opened("STOPPED")
         if self._must_wait(worker):
             return Opened("IDLE")

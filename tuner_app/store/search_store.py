@@ -32,6 +32,11 @@ class SearchStore(SearchReader):
 
     Creates the directory and the database where there are none.
 
+    Attributes:
+        behind: Whether a change was cut short, by the disk or by Ctrl-C. Whoever made it may
+            remember it, so what an oracle says of its state is not taken any more: the search
+            ends, and the next session begins from what is here.
+
     Raises:
         UserError: the directory is a file, can't be written, holds something else or is in use by
             another process; or its database is not ours to write (see `schema`).
@@ -48,6 +53,7 @@ class SearchStore(SearchReader):
                 "folder that you may write to."
             ) from None
         self.lock = DirectoryLock.acquire(directory)
+        self.behind = False
         self._depth = 0
         self._session: int | None = None
         self._spaces: dict[str, int] = {}
@@ -103,7 +109,8 @@ class SearchStore(SearchReader):
             yield
             files = self._contents_of_files()
             self._execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            self.behind |= isinstance(error, DiskFault) or not isinstance(error, Exception)
             # What was remembered of the change was not kept.
             self._spaces.clear()
             self._space_texts.clear()
@@ -175,6 +182,8 @@ class SearchStore(SearchReader):
 
     def set_oracle_state(self, state: Mapping[str, Any]) -> None:
         """Writes those entries of the oracle's state that differ from the last time."""
+        if self.behind:
+            return
         with self.transaction():
             for name, value in state.items():
                 text = to_text(value)
