@@ -168,7 +168,7 @@ def test_a_call_names_all_that_failed(monkeypatch):
 
 def test_what_does_not_stack_is_to_be_refused():
     class Rule(RuleConformance):
-        optimizer = keras.optimizers.ScheduleFreeAdamW
+        optimizer = Fixed
         stacks = False
 
     Rule().test_stacked_equals_alone()

@@ -18,7 +18,7 @@ check_rule(MyRule)                  # the same, without pytest
 _HOME = {
     "OracleConformance": "tuner_app.testing.oracles",
     "RuleConformance": "tuner_app.testing.rules",
-    "check_rule": "tuner_app.testing.rules",
+    "check_rule": "tuner_app.testing.check",
 }
 
 __all__ = ["OracleConformance", "RuleConformance", "check_rule"]

@@ -21,18 +21,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tuner_app.testing.keras_options import KerasOptions
 from tuner_app.testing.problems import PROBLEMS
 from tuner_app.testing.stacking import alone, stacked, trained
 from tuner_app.testing.stepping import Compiled, step, values_of, variables_at
+from tuner_app.testing.trajectories import GRADIENTS, START, assert_equal, finite, number
 
-_RNG = np.random.default_rng(0)
-_START = [_RNG.normal(size=(3, 2)), _RNG.normal(size=2)]
-_GRADIENTS = [[_RNG.normal(size=(3, 2)), _RNG.normal(size=2)] for _ in range(6)]
 _QUIET = [np.full(shape, 0.5) for shape in ((), (3,), (2, 1, 2, 3))] + [np.zeros((2, 3))]
 _RATES = [4.0**-k for k in range(-3, 8)]
 
 
-class RuleConformance:
+class RuleConformance(KerasOptions):
     """Tests of an optimizer.
 
     Attributes:
@@ -93,13 +92,13 @@ class RuleConformance:
                         want = [self.reference(a, b, s, t, rate) for a, b, s in trio]
                     got = step(optimizer, variables, g)
                     where = f"in {dtype}, problem {problem.name}, step {t}"
-                    _assert_equal(got, want, tolerance, f"does not follow its reference {where}")
+                    assert_equal(got, want, tolerance, f"does not follow its reference {where}")
 
     def test_it_converges(self):
         if not isinstance(self.arguments.get("learning_rate", 0.0), numbers.Real):
             rates = [None]  # a schedule of the user's
         else:
-            usual = _number(self.make().learning_rate)
+            usual = number(self.make().learning_rate)
             rates = sorted({usual, *_RATES}, key=lambda rate: abs(np.log(rate / usual)))
         made = [self.make() for _ in PROBLEMS]
         compiled = Compiled(made, [variables_at(problem.start) for problem in PROBLEMS])
@@ -144,7 +143,7 @@ class RuleConformance:
         named = set(_float_defaults(self.optimizer)) - set(config)
         assert not named, f"get_config() lacks {sorted(named)}: lost when a model is saved"
         model = trained(optimizer, steps=3)
-        model.optimizer.learning_rate = _number(model.optimizer.learning_rate) * 0.5
+        model.optimizer.learning_rate = number(model.optimizer.learning_rate) * 0.5
         trained(model, steps=1, first=3)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
@@ -167,86 +166,17 @@ class RuleConformance:
         unusual = {name: 0.9 * value for name, value in usual.items() if name not in self.arguments}
         return self.make(**unusual)
 
-    def test_clipping(self):
-        def clipped(limit, norm):
-            return lambda gs: [g * min(1.0, limit / norm(g, gs)) for g in gs]
-
-        def length(*arrays):
-            return np.sqrt(sum((a**2).sum() for a in arrays))
-
-        for options, clip in (
-            ({"clipvalue": 0.3}, lambda gs: [np.clip(g, -0.3, 0.3) for g in gs]),
-            ({"clipnorm": 0.3}, clipped(0.3, lambda g, gs: length(g))),
-            ({"global_clipnorm": 0.3}, clipped(0.3, lambda g, gs: length(*gs))),
-        ):
-            one, other = variables_at(_START), variables_at(_START)
-            with_option, by_hand = self.make(**options), self.make()
-            for gradients in _GRADIENTS:
-                got = step(with_option, one, gradients)
-                want = step(by_hand, other, clip(gradients))
-            _assert_equal(got, want, 1e-3, f"{options} does not clip", since=_START)
-
-    def test_averaging(self):
-        variables, other = variables_at(_START), variables_at(_START)
-        averaged, plain = self.make(use_ema=True, ema_momentum=0.75), self.make()
-        average = None
-        for gradients in _GRADIENTS:
-            got = step(averaged, variables, gradients)
-            want = step(plain, other, gradients)
-            _assert_equal(got, want, 1e-5, "use_ema changes the training itself", since=_START)
-            pairs = zip(average or want, want, strict=True)
-            average = [0.75 * a + 0.25 * x for a, x in pairs]
-        averaged.finalize_variable_values(variables)
-        got = values_of(variables)
-        _assert_equal(got, average, 1e-4, "use_ema does not end at the average", since=_START)
-
-    def test_gradient_accumulation(self):
-        one, other = variables_at(_START), variables_at(_START)
-        accumulating, plain = self.make(gradient_accumulation_steps=2), self.make()
-        for first, second in zip(_GRADIENTS[::2], _GRADIENTS[1::2], strict=True):
-            before = values_of(one)
-            held = step(accumulating, one, first)
-            assert all(map(np.array_equal, held, before)), "it moved before all were accumulated"
-            got = step(accumulating, one, second)
-            mean = [(a + b) / 2 for a, b in zip(first, second, strict=True)]
-            want = step(plain, other, mean)
-        _assert_equal(got, want, 1e-3, "accumulated gradients do not act as their mean", _START)
-
-    def test_mixed_precision(self):
-        # Eagerly, Keras's own loss scaling fails on JAX, whatever it scales.
-        if keras.backend.backend() != "jax":
-            self._check_loss_scaling()
-        model = trained(self.make(), steps=3, policy="mixed_bfloat16")
-        for weight in model.trainable_variables:
-            assert weight.dtype == "float32", f"under mixed precision {weight.path} lost its type"
-        assert _finite(model.get_weights()), "mixed_bfloat16 training gives NaN"
-
-    def _check_loss_scaling(self):
-        scaled = keras.optimizers.LossScaleOptimizer(self.make(), initial_scale=2.0**10)
-        one, other, plain = variables_at(_START), variables_at(_START), self.make()
-        scaled.build(one)
-        for t, gradients in enumerate(_GRADIENTS):
-            if t == 3:
-                before = values_of(one)
-                overflow = [np.full_like(g, np.inf) for g in gradients]
-                after = step(scaled, one, overflow)
-                assert all(map(np.array_equal, after, before)), "an overflow is not skipped"
-            scale = _number(scaled.dynamic_scale)
-            got = step(scaled, one, [scale * g for g in gradients])
-            want = step(plain, other, gradients)
-            _assert_equal(got, want, 1e-4, "a scaled loss changes the step", since=_START)
-
     def test_a_new_learning_rate_needs_no_new_trace(self):
         settings = {"learning_rate": 0.5} | dict.fromkeys(self._live(), 0.9)
-        compiled = Compiled([self.make()], [variables_at(_START)])
-        eager, variables = self.make(), variables_at(_START)
-        for gradients in _GRADIENTS:
+        compiled = Compiled([self.make()], [variables_at(START)])
+        eager, variables = self.make(), variables_at(START)
+        for gradients in GRADIENTS:
             got = compiled([gradients])[0]
             want = step(eager, variables, gradients)
-            _assert_equal(got, want, 1e-3, "compiled, it steps otherwise", since=_START)
+            assert_equal(got, want, 1e-3, "compiled, it steps otherwise", since=START)
             for optimizer in (compiled.optimizers[0], eager):
                 for name, factor in settings.items():
-                    setattr(optimizer, name, _number(getattr(optimizer, name)) * factor)
+                    setattr(optimizer, name, number(getattr(optimizer, name)) * factor)
         assert compiled.traces == 1, f"traced again after {sorted(settings)} changed"
 
     def _live(self) -> list[str]:
@@ -259,7 +189,7 @@ class RuleConformance:
         ]
 
     def test_stacked_equals_alone(self):
-        rates = [_number(self.make().learning_rate) * factor for factor in (1.0, 0.5)]
+        rates = [number(self.make().learning_rate) * factor for factor in (1.0, 0.5)]
         makers = [
             functools.partial(_at_rate, make, rate)
             for make, rate in zip((self.make, self._unusual), rates, strict=True)
@@ -270,11 +200,11 @@ class RuleConformance:
             return
         assert not refused, f"it does not stack: {refused}"
         for maker, (start, got) in zip(makers, weights, strict=True):
-            _assert_equal(got, alone(maker), 1e-3, "a stacked trial differs from one alone", start)
+            assert_equal(got, alone(maker), 1e-3, "a stacked trial differs from one alone", start)
 
     def test_sparse_gradients_are_refused_or_handled(self):
         tokens = np.array([[1, 4, 1], [6, 2, 4]])
-        target = _RNG.normal(size=(2, 3, 2)).astype("float32")
+        target = np.random.default_rng(4).normal(size=(2, 3, 2)).astype("float32")
         dense = np.zeros((7, 2))
         np.add.at(dense, tokens, target)  # of the sum of target times the looked-up rows
         start = [np.random.default_rng(3).normal(size=(7, 2))]
@@ -293,92 +223,35 @@ class RuleConformance:
             except Exception:
                 return  # refused
             got = [np.asarray(w, "float64") for w in layer.get_weights()]
-            _assert_equal(got, want, 1e-3, "an embedding's gradient acts otherwise", since=start)
+            assert_equal(got, want, 1e-3, "an embedding's gradient acts otherwise", since=start)
 
     def test_gradients_of_zero(self):
         variables, optimizer = variables_at(_QUIET), self.make()
         for value in (0.0, 0.0, 0.0, 1.0, -0.5, 0.25):
             after = step(optimizer, variables, [np.full(s.shape, value) for s in _QUIET])
-            assert _finite(after), f"a gradient of {value:g} after zeros gives NaN"
-        assert _finite(values_of(optimizer.variables)), "zero gradients leave NaN in its state"
+            assert finite(after), f"a gradient of {value:g} after zeros gives NaN"
+        assert finite(values_of(optimizer.variables)), "zero gradients leave NaN in its state"
 
     def test_a_gradient_that_is_no_number_shows_itself_or_does_no_harm(self):
-        variables, optimizer = variables_at(_START), self.make()
-        step(optimizer, variables, _GRADIENTS[0])
-        step(optimizer, variables, _GRADIENTS[1])
+        variables, optimizer = variables_at(START), self.make()
+        step(optimizer, variables, GRADIENTS[0])
+        step(optimizer, variables, GRADIENTS[1])
         try:
-            step(optimizer, variables, [np.full_like(_START[0], np.nan), _GRADIENTS[2][1]])
+            step(optimizer, variables, [np.full_like(START[0], np.nan), GRADIENTS[2][1]])
         except Exception:
             return  # refused
         for t in range(self.settle):
-            after = step(optimizer, variables, _GRADIENTS[t % 6])
-        unharmed = _finite(after) and _finite(values_of(optimizer.variables))
-        assert unharmed or not _finite(after), (
+            after = step(optimizer, variables, GRADIENTS[t % 6])
+        unharmed = finite(after) and finite(values_of(optimizer.variables))
+        assert unharmed or not finite(after), (
             "after a NaN its state holds NaN while the weights look well: nobody would notice"
         )
-
-
-def check_rule(optimizer, reference=None, **arguments) -> None:
-    """Runs the tests of `RuleConformance` on an optimizer.
-
-    Args:
-        optimizer: The class, or a function of keyword arguments that makes a new optimizer.
-        reference: As in `RuleConformance`.
-        **arguments: What every optimizer is made with. Where one has the name of an attribute of
-            `RuleConformance` (`steps`, `fall`, `stacks`, `settle`), that attribute.
-
-    Raises:
-        AssertionError: Tests failed; all are named.
-
-        def reference(x, g, state, t, learning_rate):
-            return x - learning_rate * g
-
-        check_rule(keras.optimizers.SGD, reference)
-    """
-    settings = {
-        name: arguments.pop(name)
-        for name in ("steps", "fall", "stacks", "settle")
-        if name in arguments
-    }
-    body = settings | {"optimizer": optimizer, "reference": reference, "arguments": arguments}
-    suite = type("Rule", (RuleConformance,), body)()
-    failed, tests = {}, [name for name in dir(suite) if name.startswith("test_")]
-    for name in tests:
-        try:
-            getattr(suite, name)()
-        except Exception as error:
-            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-            failed[name.removeprefix("test_")] = f"{kind}{error}"
-    if failed:
-        named = getattr(optimizer, "__name__", repr(optimizer))
-        lines = "".join(f"\n  {name}: {reason}" for name, reason in failed.items())
-        raise AssertionError(f"{named}: {len(failed)} of {len(tests)} tests failed:{lines}")
 
 
 def _at_rate(make, rate: float):
     optimizer = make()
     optimizer.learning_rate = rate
     return optimizer
-
-
-def _assert_equal(got, want, tolerance: float, message: str, since=None) -> None:
-    """Equal to a part of the largest number, or, given `since`, of how far they have moved."""
-    for i, (a, b) in enumerate(zip(got, want, strict=True)):
-        a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
-        scale = np.abs(b if since is None else b - since[i]).max(initial=0.0)
-        off = np.abs(a - b).max(initial=0.0)
-        if not off <= tolerance * scale + 1e-6 * (since is not None):
-            raise AssertionError(
-                f"{message}: off by {off:.2g} where {tolerance * scale:.2g} may be"
-            )
-
-
-def _finite(arrays) -> bool:
-    return all(np.isfinite(np.asarray(array, "float64")).all() for array in arrays)
-
-
-def _number(variable) -> float:
-    return float(keras.ops.convert_to_numpy(variable))
 
 
 def _eagerly() -> bool:
