@@ -77,6 +77,27 @@ def test_logits_far_from_zero(name):
     assert (slope[[0, 1], [0, 1]] < 0).all()
 
 
+@pytest.mark.parametrize("size", [1e15, 1e30])
+@pytest.mark.parametrize("name", FROM_LOGITS)
+def test_huge_logits(name, size):
+    loss, y, _ = FROM_LOGITS[name]
+    value, slope = gradient(loss, y, np.float32(size) * (2 * SURE - 1))
+    assert value == 0 and np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 0.7, 1.0])
+def test_generalized_cross_entropy_of_huge_logits(q):
+    loss = losses.GeneralizedCrossEntropy(from_logits=True, q=q)
+    for wrong, expected in ((1e4, None), (1e30, None), (-1e30, 0.0)):
+        value, slope = gradient(loss, [[1.0, 0.0]], [[0.0, np.float32(wrong)]])
+        # (1 − p^q) / q, and −log p where q is 0
+        expected = (wrong if q == 0 else 1 / q) if expected is None else expected
+        assert np.isclose(value, expected)
+        # −p^q (1 − p), and its opposite
+        steep = q == 0 and wrong > 0
+        assert np.allclose(slope, [[-1.0, 1.0]] if steep else 0.0)
+
+
 def test_binary_slope_at_a_logit_of_zero():
     _, slope = gradient(losses.BinaryCrossEntropy(from_logits=True), [[1.0]], [[0.0]])
     assert np.allclose(slope, -0.5)  # σ(0) − 1
@@ -110,6 +131,25 @@ def test_equal_values_have_no_slope():
             assert np.isfinite(value) and (slope == 0).all()
     value, slope = gradient(losses.CosineDistance(), [[1.0, 2.0]], [[1.0, 2.0]])
     assert np.allclose(value, 0, atol=1e-6) and np.allclose(slope, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-8, 1.0, 1e15, 1e30])
+def test_contrastive_and_triplet_of_any_size(size):
+    pair = [[[0.0, 0.0], [3 * size, 4 * size]]]
+    value, slope = gradient(losses.Contrastive(margin=0.0), [1.0], pair)
+    assert np.isclose(value, 25 * size**2 if size < 1e18 else np.inf, atol=1e-37)
+    assert np.allclose(slope, [[[-6 * size, -8 * size], [6 * size, 8 * size]]], rtol=1e-6, atol=0)
+    value, slope = gradient(losses.Contrastive(margin=0.0), [0.0], pair)
+    assert value == 0 and (slope == 0).all()
+    far = [[[0.0], [size], [2 * size]]]  # the other is farther, by 3 size²
+    value, slope = gradient(losses.Triplet(margin=0.0), [0.0], far)
+    assert value == 0 and (slope == 0).all()
+    near = [[[0.0], [2 * size], [size]]]
+    value, slope = gradient(losses.Triplet(margin=0.0), [0.0], near)
+    assert np.isfinite(slope).all()
+    if 1e-15 < size < 1e18:  # both squares vanish below, and beyond are taken for equal
+        assert np.isclose(value, 3 * size**2, atol=1e-37)
+        assert np.allclose(slope, [[[-2 * size], [4 * size], [-2 * size]]], rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-8, 1.0, 1e30])

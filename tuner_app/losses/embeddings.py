@@ -7,6 +7,8 @@ from tuner_app.losses.loss import ExampleLoss, registered, same_shape
 
 __all__ = ["Contrastive", "CosineDistance", "Triplet"]
 
+LARGEST = 1e38  # the largest squared distance that is told from others
+
 
 def cosine_distance(y_true, y_pred):
     y_true, y_pred = same_shape(y_true, y_pred)
@@ -14,11 +16,16 @@ def cosine_distance(y_true, y_pred):
     return 1 - ops.sum(_direction(y_true) * _direction(y_pred), axis=-1)
 
 
-def _direction(x):
-    # x / ‖x‖, with the largest |xᵢ| taken out first, so that no square overflows or vanishes; the
-    # zero vector stays as it is
+def _by_largest(x):
+    # x / max |xᵢ|, and what it was divided by; the zero vector stays as it is
     largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
-    scaled = x / ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
+    largest = ops.stop_gradient(ops.where(largest > 0, largest, 1.0))
+    return x / largest, largest
+
+
+def _direction(x):
+    # x / ‖x‖, with the largest |xᵢ| taken out first, so that no square overflows or vanishes
+    scaled, _ = _by_largest(x)
     square = ops.sum(ops.square(scaled), axis=-1, keepdims=True)
     return scaled * ops.rsqrt(ops.where(square > 0, square, 1.0))
 
@@ -26,19 +33,25 @@ def _direction(x):
 def contrastive(y_true, y_pred, *, margin=1.0):
     one, other = _of(y_pred, 2, "Contrastive", "pair")
     y_true = ops.cast(ops.reshape(y_true, (-1,)), one.dtype)
-    square = ops.sum(ops.square(one - other), axis=-1)
-    # The square root's slope at 0 is infinite: equal embeddings get the slope 0 there.
-    distance = ops.where(square > 0, ops.sqrt(ops.where(square > 0, square, 1.0)), 0.0)
+    apart = one - other
+    # y d², with y taken in first: 0 where y is 0, were d² infinite
+    drawn = ops.sum(ops.expand_dims(y_true, -1) * apart * apart, axis=-1)
+    # d, with the largest difference taken out, so that no square overflows or vanishes. Its slope
+    # at 0 is 0, where the root's is infinite.
+    scaled, largest = _by_largest(apart)
+    square = ops.sum(ops.square(scaled), axis=-1)
+    root = ops.where(square > 0, ops.sqrt(ops.where(square > 0, square, 1.0)), 0.0)
+    distance = ops.squeeze(largest, -1) * root
     # y d² + (1 − y) max(0, m − d)²
-    return y_true * square + (1 - y_true) * ops.square(ops.relu(margin - distance))
+    return drawn + (1 - y_true) * ops.square(ops.relu(margin - distance))
 
 
 def triplet(y_true, y_pred, *, margin=0.2):
     anchor, positive, negative = _of(y_pred, 3, "Triplet", "triplet")
     near = ops.sum(ops.square(anchor - positive), axis=-1)
     far = ops.sum(ops.square(anchor - negative), axis=-1)
-    # max(0, ‖a − p‖² − ‖a − n‖² + m)
-    return ops.relu(near - far + margin)
+    # max(0, ‖a − p‖² − ‖a − n‖² + m); infinite squares would have no difference
+    return ops.relu(ops.minimum(near, LARGEST) - ops.minimum(far, LARGEST) + margin)
 
 
 def _of(y_pred, number, name, word):

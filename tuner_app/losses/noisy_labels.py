@@ -18,8 +18,9 @@ def generalized_cross_entropy(y_true, y_pred, *, from_logits=False, q=0.7):
 
 def _expm1_share(u):
     # (eᵘ − 1) / u, by its series near 0; the quotient is kept away from 0 / 0, for its gradient
+    # and the series away from infinity
     near = ops.abs(u) < 1e-2
-    apart = ops.where(near, -1.0, u)
+    apart, u = ops.where(near, -1.0, u), ops.where(near, u, 0.0)
     return ops.where(near, 1 + u / 2 * (1 + u / 3 * (1 + u / 4)), ops.expm1(apart) / apart)
 
 
