@@ -33,10 +33,11 @@ class AdaBeliefRule(Rule):
     def update(self, param, grad, slots, hyperparameters, step):
         alpha, epsilon = hyperparameters["learning_rate"], hyperparameters["epsilon"]
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
-        # m ← β₁ m + (1 − β₁) g
-        m = beta_1 * slots["m"] + (1 - beta_1) * grad
-        # s ← β₂ s + (1 − β₂) (g − m)² + ε
-        s = beta_2 * slots["s"] + (1 - beta_2) * (grad - m) ** 2 + epsilon
+        # m ← β₁ m + (1 − β₁) g, in Adam's faster form
+        surprise = grad - slots["m"]
+        m = slots["m"] + (1 - beta_1) * surprise
+        # s ← β₂ s + (1 − β₂) (g − m)² + ε, where g − m is β₁ (g − m of the step before)
+        s = beta_2 * slots["s"] + ((1 - beta_2) * beta_1 * beta_1 * (surprise * surprise) + epsilon)
         # x ← x − α m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ); as in Adam, the
         # corrections are moved off the tensors
         root_correction = ops.sqrt(1 - beta_2**step)

@@ -45,16 +45,19 @@ class AdanRule(Rule):
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
         beta_3 = hyperparameters["beta_3"]
         # d = g − gₜ₋₁, and 0 in the first step
-        d = ops.where(step > 1.5, grad - slots["last"], ops.zeros_like(grad))
+        d = ops.cast(step > 1.5, grad.dtype) * (grad - slots["last"])
         # m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) d;  n ← β₃ n + (1 − β₃) (g + β₂ d)²
-        m = beta_1 * slots["m"] + (1 - beta_1) * grad
-        v = beta_2 * slots["v"] + (1 - beta_2) * d
-        n = beta_3 * slots["n"] + (1 - beta_3) * (grad + beta_2 * d) ** 2
-        # x ← (x − α (m̂ + β₂ v̂) / (√n̂ + ε)) / (1 + α λ)
-        m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
-        n_hat = n / (1 - beta_3**step)
-        new = param - alpha * (m_hat + beta_2 * v_hat) / (ops.sqrt(n_hat) + epsilon)
-        new = new / (1 + alpha * hyperparameters["weight_decay"])
+        ahead = grad + beta_2 * d
+        m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (d - slots["v"])
+        n = slots["n"] + (1 - beta_3) * (ahead * ahead - slots["n"])
+        # x ← (x − α (m̂ + β₂ v̂) / (√n̂ + ε)) / (1 + α λ); as in Adam, corrections and divisions by
+        # scalars are moved off the tensors
+        correction = ops.sqrt(1 - beta_3**step)
+        m_scale = alpha * correction / (1 - beta_1**step)
+        v_scale = alpha * correction * beta_2 / (1 - beta_2**step)
+        direction = (m_scale * m + v_scale * v) / (ops.sqrt(n) + epsilon * correction)
+        new = 1 / (1 + alpha * hyperparameters["weight_decay"]) * (param - direction)
         return new, {"m": m, "v": v, "n": n, "last": grad}
 
 

@@ -37,12 +37,13 @@ class AdEMAMixRule(Rule):
         m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
         slow = slots["slow"] + (1 - hyperparameters["beta_3"]) * (grad - slots["slow"])
         v = slots["v"] + (1 - beta_2) * (grad * grad - slots["v"])
-        # x ← x − η (m̂₁ + α m₂) / (√v̂ + ε); m₂ is not corrected, so that it comes in slowly
-        m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
-        direction = m_hat + hyperparameters["alpha"] * slow
-        root = ops.sqrt(v_hat) + hyperparameters["epsilon"]
-        new = param - hyperparameters["learning_rate"] * direction / root
-        return new, {"m": m, "slow": slow, "v": v}
+        # x ← x − η (m̂₁ + α m₂) / (√v̂ + ε); m₂ is not corrected, so that it comes in slowly. As in
+        # Adam, the corrections are moved off the tensors
+        correction = ops.sqrt(1 - beta_2**step)
+        rate = hyperparameters["learning_rate"] * correction
+        direction = rate / (1 - beta_1**step) * m + rate * hyperparameters["alpha"] * slow
+        root = ops.sqrt(v) + hyperparameters["epsilon"] * correction
+        return param - direction / root, {"m": m, "slow": slow, "v": v}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

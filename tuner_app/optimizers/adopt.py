@@ -34,11 +34,11 @@ class ADOPTRule(Rule):
         bound = (step - 1) ** 0.25
         scaled = ops.minimum(ops.maximum(scaled, -bound), bound)
         # m ← β₁ m + (1 − β₁) (that);  x ← x − α m. In the first step the bound is 0, and so is m.
-        m = beta_1 * m + (1 - beta_1) * scaled
+        m = m + (1 - beta_1) * (scaled - m)
         new = param - hyperparameters["learning_rate"] * m
         # v ← β₂ v + (1 − β₂) g², and g² in the first step
         kept = ops.where(step < 1.5, ops.zeros_like(beta_2), beta_2)
-        v = kept * v + (1 - kept) * grad * grad
+        v = v + (1 - kept) * (grad * grad - v)
         return new, {"m": m, "v": v}
 
 

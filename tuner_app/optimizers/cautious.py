@@ -32,8 +32,8 @@ class CautiousRule(Wrapper):
         u = param - new
         phi = ops.cast(u * grad > 0, u.dtype)
         # x ← x − u φ n / (Σφ + 1), for n numbers
-        n = math.prod(param.shape)
-        return param - u * phi * n / (ops.sum(phi) + 1), slots
+        scale = math.prod(param.shape) / (ops.sum(phi) + 1)
+        return param - scale * (u * phi), slots
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -59,8 +59,8 @@ class DAdaptAdamRule(Rule):
         keep = ops.sqrt(beta_2)
         rate = hyperparameters["d"] * _rate(hyperparameters, step)
         # m ← β₁ m + (1 − β₁) γ d g;  v ← β₂ v + (1 − β₂) g²;  s ← √β₂ s + (1 − √β₂) γ d g
-        m = beta_1 * slots["m"] + (1 - beta_1) * rate * grad
-        v = beta_2 * slots["v"] + (1 - beta_2) * grad * grad
+        m = slots["m"] + (1 - beta_1) * (rate * grad - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (grad * grad - slots["v"])
         s = keep * slots["s"] + (1 - keep) * rate * grad
         # x ← x − γ d λ x − m / (√v + ε)
         new = param - rate * hyperparameters["weight_decay"] * param

@@ -41,18 +41,19 @@ class MARSRule(Rule):
     def update(self, param, grad, slots, hyperparameters, step):
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
         # c = g + γ β₁ / (1 − β₁) (g − gₜ₋₁), and g in the first step
-        weight = hyperparameters["gamma"] * beta_1 / (1 - beta_1)
-        c = ops.where(step > 1.5, grad + weight * (grad - slots["last"]), grad)
+        later = ops.cast(step > 1.5, grad.dtype)
+        weight = later * hyperparameters["gamma"] * beta_1 / (1 - beta_1)
+        c = grad + weight * (grad - slots["last"])
         # c ← c / max(1, ‖c‖)
-        c = c / ops.maximum(ops.sqrt(ops.sum(c * c)), 1.0)
+        c = 1 / ops.maximum(ops.sqrt(ops.sum(c * c)), 1.0) * c
         # m ← β₁ m + (1 − β₁) c;  v ← β₂ v + (1 − β₂) c²
-        m = beta_1 * slots["m"] + (1 - beta_1) * c
-        v = beta_2 * slots["v"] + (1 - beta_2) * c * c
-        # x ← x − α m̂ / (√v̂ + ε)
-        m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
-        root = ops.sqrt(v_hat) + hyperparameters["epsilon"]
-        new = param - hyperparameters["learning_rate"] * m_hat / root
-        return new, {"m": m, "v": v, "last": grad}
+        m = slots["m"] + (1 - beta_1) * (c - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (c * c - slots["v"])
+        # x ← x − α m̂ / (√v̂ + ε); as in Adam, the corrections are moved off the tensors
+        correction = ops.sqrt(1 - beta_2**step)
+        scale = hyperparameters["learning_rate"] * correction / (1 - beta_1**step)
+        root = ops.sqrt(v) + hyperparameters["epsilon"] * correction
+        return param - scale * m / root, {"m": m, "v": v, "last": grad}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -67,10 +67,12 @@ class ProdigyRule(Rule):
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
         d, rate = hyperparameters["d"], _rate(hyperparameters, step)
         # m ← β₁ m + (1 − β₁) d g;  v ← β₂ v + (1 − β₂) d² g²
-        m = beta_1 * slots["m"] + (1 - beta_1) * d * grad
-        v = beta_2 * slots["v"] + (1 - beta_2) * (d * grad) ** 2
+        scaled = d * grad
+        m = slots["m"] + (1 - beta_1) * (scaled - slots["m"])
+        v = slots["v"] + (1 - beta_2) * (scaled * scaled - slots["v"])
         # s ← β₃ s + γ d² g / d₀
-        s = ops.sqrt(beta_2) * slots["s"] + rate * d * d * grad / hyperparameters["initial_d"]
+        weight = rate * d * d / hyperparameters["initial_d"]
+        s = ops.sqrt(beta_2) * slots["s"] + weight * grad
         # x ← x − γ d λ x − γ d m / (√v + d ε)
         root = ops.sqrt(v) + d * hyperparameters["epsilon"]
         # Where there never was a gradient m and root are 0.

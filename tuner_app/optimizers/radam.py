@@ -44,12 +44,11 @@ class RAdamRule(Rule):
         # moved off the tensors
         root_correction = ops.sqrt(1 - power)
         known = rho >= 5
-        scale = ops.where(known, r * root_correction, ops.ones_like(r)) / (1 - beta_1**step)
-        root = ops.sqrt(v) + epsilon * root_correction
-        return param - alpha * scale * m / ops.where(known, root, ops.ones_like(v)), {
-            "m": m,
-            "v": v,
-        }
+        one = ops.ones_like(r)
+        scale = ops.where(known, r * root_correction, one) / (1 - beta_1**step)
+        # √v + ε √(1 − β₂ᵗ) or 1, chosen by scalars: a choice for each weight is a tenth of the step
+        share, rest = ops.cast(known, r.dtype), ops.where(known, epsilon * root_correction, one)
+        return param - alpha * scale * m / (share * ops.sqrt(v) + rest), {"m": m, "v": v}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -36,8 +36,10 @@ class ScheduleFreeAdamWRule(ScheduleFreeSGDRule):
         beta_2 = hyperparameters["beta_2"]
         # v ← β₂ v + (1 − β₂) g²;  z ← z − α (g / (√v̂ + ε) + λ y)
         v = slots["v"] + (1 - beta_2) * (grad * grad - slots["v"])
-        root = ops.sqrt(v / (1 - beta_2**step)) + hyperparameters["epsilon"]
-        direction = grad / root + hyperparameters["weight_decay"] * param
+        # as in Adam, the correction of v is moved off the tensors
+        correction = ops.sqrt(1 - beta_2**step)
+        root = ops.sqrt(v) + hyperparameters["epsilon"] * correction
+        direction = correction * grad / root + hyperparameters["weight_decay"] * param
         new, moved = self.averaged(param, direction, slots["z"], hyperparameters)
         return new, moved | {"v": v}
 
