@@ -105,6 +105,17 @@ def images(rate):
     )
 
 
+def sounds(rate):
+    return _chain(
+        (64,),
+        L.GaussianNoise(rate),
+        L.MelSpectrogram(16, 8, sampling_rate=100, num_mel_bins=4),
+        L.SpectralNormalization(L.Conv1D(4, 2, activation="tanh")),
+        L.Dropout(rate),
+        L.SpectralNormalization(L.Dense(4), power_iterations=2),
+    )
+
+
 def volumes(rate):
     return _chain(
         (5, 5, 4, 2),
@@ -113,6 +124,7 @@ def volumes(rate):
         L.AveragePooling3D(2),
         L.Conv3DTranspose(2, 2, strides=(1, 2, 1)),
         L.Cropping3D((0, 1, 0)),
+        L.MaxPooling3D((1, 2, 2)),
         L.UpSampling3D(2),
         L.ZeroPadding3D(1),
         L.GlobalAveragePooling3D(keepdims=True),
@@ -129,6 +141,7 @@ def geometric_augmentation(rate):
         L.RandomZoom(rate, fill_mode="constant"),
         L.RandomShear(rate, rate),
         L.RandomErasing(scale=(rate / 4, rate)),
+        L.RandomElasticTransform(1.0, (rate, 1.0), value_range=(0, 1)),
         L.RandomCrop(6, 6),
         L.Conv2D(2, 3),
         L.GlobalAveragePooling2D(),  # Keras does not crop while it evaluates
@@ -170,6 +183,7 @@ FAMILIES = [
     vectors,
     sequences,
     images,
+    sounds,
     volumes,
     geometric_augmentation,
     colour_augmentation,

@@ -15,6 +15,7 @@ TARGETS = {
     "one_hot": np.eye(3, dtype="float32")[RNG.integers(0, 3, SIZE)],
     "binary": RNG.integers(0, 2, (SIZE, 3)).astype("float32"),
     "sign": RNG.choice([-1.0, 1.0], (SIZE, 3)).astype("float32"),
+    "label": RNG.integers(1, 3, (SIZE, 1)).astype("int32"),
 }
 # Name: loss of the lane's number, activation, targets.
 LOSSES = {
@@ -42,17 +43,20 @@ LOSSES = {
     "binary_focal": (lambda v: losses.BinaryFocalCrossentropy(gamma=v), "sigmoid", "binary"),
     "sparse": (lambda v: losses.SparseCategoricalCrossentropy(True), None, "class"),
     "sum": (lambda v: losses.MeanSquaredError(reduction="sum"), None, "real"),
+    "ctc": (lambda v: losses.CTC(), None, "label"),
 }
 
 
 @pytest.mark.parametrize("kinds", [list(LOSSES)[::2], list(LOSSES)[1::2]], ids=["even", "odd"])
 def test_losses_and_their_numbers(kinds, stacked_equals_plain):
-    """Ten losses at once: a model with an output each."""
+    """Half of the losses at once: a model with an output each."""
 
     def build(value):
         inputs = keras.Input((5,))
         x = L.Dense(4, "tanh")(inputs)
         outputs = {k: L.Dense(3, LOSSES[k][1], name=k)(x) for k in kinds}
+        if "ctc" in kinds:  # of two time steps
+            outputs["ctc"] = L.Reshape((2, 3), name="steps")(L.Dense(6)(x))
         model = keras.Model(inputs, outputs)
         model.compile(keras.optimizers.SGD(0.01), {k: LOSSES[k][0](value) for k in kinds})
         return model
@@ -207,7 +211,8 @@ def test_several_inputs_and_outputs_with_sample_weights(stacked_equals_plain):
         a, b = keras.Input((5,), name="a"), keras.Input((2,), name="b")
         x = L.Dropout(rate)(L.Concatenate()([L.Dense(4)(a), b]))
         model = keras.Model({"a": a, "b": b}, [L.Dense(3, name="p")(x), L.Dense(1, name="q")(x)])
-        model.compile("sgd", ["mse", "mae"], loss_weights=[1.0, 0.3], metrics=[["mae"], ["mse"]])
+        weights = [1 - rate, 3 * rate]
+        model.compile("sgd", ["mse", "mae"], loss_weights=weights, metrics=[["mae"], ["mse"]])
         return model
 
     x = {"a": X, "b": X[:, :2]}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 # What differs from TensorFlow: drawing, vectorizing, donated memory.
-CHOSEN = "every_type or (a_wrong_lift and evaluation) or schedule_free"
+CHOSEN = "every_type or (a_wrong_lift and evaluation) or own_trajectory or shares_its_stack"
 
 
 def test_population_on_jax():
-    files = ["test_population.py", "test_conformance_optimizers.py"]
+    files = ["test_population.py", "test_conformance_optimizers.py", "test_neighbours.py"]
     words = [sys.executable, "-m", "pytest", "-q", "-k", CHOSEN, *(str(FOLDER / f) for f in files)]
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run(

@@ -356,7 +356,11 @@ class Deceptive(L.Layer):
             self.seen.update_state(told)
         if training:
             self.kept.assign(told if self.where == "statistic" else true)
-        wrong = self.where == "output" or self.where == "evaluation" and not training
+        wrong = self.where in ("output", "overflow") or (
+            self.where == "evaluation" and not training
+        )
+        if self.where == "overflow":  # of the numbers that the check first tries, not of its own
+            x = x + 0.0 * keras.ops.exp(200.0 * self.strength * keras.ops.ones_like(x))
         return x * (told if wrong else true)
 
 
@@ -389,6 +393,7 @@ def test_numbers_that_python_looks_at_split_the_stack(layer, strengths, stacks, 
     ("where", "named"),
     [
         ("output", "after 3 steps it differs from plain Keras .*kernel"),
+        ("overflow", "after 3 steps it differs from plain Keras .*kernel"),
         ("metric", "after 3 steps it differs from plain Keras .*seen"),
         ("statistic", "after 3 steps it differs from plain Keras .*variable"),
         ("evaluation", "evaluated it differs from plain Keras .*val_loss"),
@@ -408,6 +413,24 @@ def test_a_wrong_lift_is_found_and_named(where, named):
     assert all(re.search(named, reason) for reason in rejected.values())
     with pytest.raises(CannotStack, match=named):
         p.admit(2, with_layer(layer, 0.3), seed=2, epochs=1)
+
+
+class ManyAxes(L.Layer):
+    """Computes with eight axes; stacked it would take nine, for which TensorFlow has no kernel."""
+
+    def call(self, x):
+        return keras.ops.reshape(keras.ops.reshape(x, (-1, 1, 1, 1, 1, 1, 1, 5))[..., :4], (-1, 4))
+
+
+def test_a_program_that_fails_when_it_runs_is_found_and_named():
+    p = population(validation=None)
+    for key in (0, 1):
+        model = keras.Sequential([L.Input((5,)), ManyAxes(), L.Dense(3)])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        p.admit(key, model, seed=key, epochs=1)
+    reports, rejected = p.run_epoch(), p.take_rejected()
+    assert reports == [] and rejected.keys() == {0, 1}
+    assert all("when its first steps were run: " in reason for reason in rejected.values())
 
 
 class OwnStep(keras.Model):

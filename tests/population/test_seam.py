@@ -1,5 +1,7 @@
 """Each entry of the seam's table against the function that it replaces."""
 
+import contextlib
+
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ from keras.src import backend
 from keras.src.utils import tf_utils
 from scipy import stats
 
-from tuner_app.population.seam import pooling, seam, table
+from tuner_app.population.seam import elastic, pooling, seam, table
 
 RNG = np.random.default_rng(0)
 N = 100_000
@@ -58,6 +60,35 @@ def test_convolutions(spatial, padding):
             assert_equal_to_original(nn, "separable_conv", x, depthwise, pointwise, **how)
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "wrap", "reflect"])
+def test_elastic_transform(fill_mode, interpolation, monkeypatch):
+    # The only thing that differs is what they draw.
+    noise = real(2, 24, 20)
+    monkeypatch.setattr(tf.random, "stateless_normal", lambda *_, **__: noise)
+    monkeypatch.setattr(elastic, "normal", lambda *_, **__: noise)
+    how = {"fill_mode": fill_mode, "fill_value": 0.3, "interpolation": interpolation, "seed": 0}
+    for format_, shape in (("channels_last", (2, 24, 20, 3)), ("channels_first", (2, 3, 24, 20))):
+        images = RNG.random(shape).astype("float32")
+        for sigma in (0.4, 1.7):
+            named = {**how, "alpha": 9.0, "sigma": sigma, "data_format": format_}
+            assert_equal_to_original(backend.image, "elastic_transform", images, **named)
+
+
+def test_ctc_loss_and_its_gradient():
+    logits = tf.constant(real(4, 6, 3))
+    # Repeated labels, which need a blank between them; shorter ones, and none; a shorter output.
+    labels, lengths = [[1, 2, 1], [2, 2, 0], [1, 0, 0], [0, 0, 0]], [3, 2, 1, 0]
+    found = []
+    for context in (contextlib.nullcontext(), seam()):
+        with tf.GradientTape() as tape, context:
+            tape.watch(logits)
+            loss = backend.nn.ctc_loss(labels, logits, lengths, [6, 5, 4, 6])
+        found.append((loss, tape.gradient(loss, logits)))
+    for want, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_max_pooling_and_its_gradient(padding):
     pool = backend.nn.max_pool
@@ -66,6 +97,7 @@ def test_max_pooling_and_its_gradient(padding):
         ((8, 6), 2, None),  # windows that tile the image
         ((8, 7), (2, 3), (2, 2)),
         ((7, 9), 3, 1),
+        ((4, 4, 5), 2, None),
     ):
         # Whole numbers, so that many are equal: the first of them takes the gradient.
         x = tf.constant(RNG.integers(-2, 2, (2, *spatial, 3)).astype("float32"))

@@ -1,9 +1,11 @@
 """Models that compute alike have one structure, and others never: described, not trained."""
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 
+from tuner_app.population.lift import replaced
 from tuner_app.population.signature import describe
 
 
@@ -120,3 +122,40 @@ def closure(number):
 def test_what_is_made_in_build_is_told_apart_by_all_that_it_computes(make):
     assert structure(make(2.0)) == structure(make(2.0))
     assert structure(make(2.0)) != structure(make(3.0))
+
+
+def two_outputs(shape, weights):
+    """A model whose outputs' mean errors, for targets of zero, are 2 (z) and 3 (a)."""
+    inputs = keras.Input((1,))
+    ones = {"kernel_initializer": "ones", "use_bias": False}
+    z, a = (
+        keras.layers.Rescaling(factor, name=name)(keras.layers.Dense(1, **ones)(inputs))
+        for factor, name in ((2.0, "z"), (3.0, "a"))
+    )
+    outputs, losses = {"z": z, "a": a}, {"z": "mae", "a": "mae"}
+    if shape is list:
+        outputs, losses, weights = [z, a], ["mae", "mae"], list(weights.values())
+    if shape is float:
+        outputs, losses, weights = z, "mae", float(weights["z"])
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", losses, loss_weights=weights, run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("shape", [dict, list, float])
+def test_loss_weights_are_numbers_wherever_keras_has_put_them(shape):
+    model = two_outputs(shape, {"z": 1, "a": 0.5})
+    model.optimizer.build(model.trainable_variables)
+    part = describe(model).body
+    other = describe(two_outputs(shape, {"z": 0.25, "a": 0.125})).body
+    assert part.structure == other.structure
+    sites = [site for site in part.sites if site.label.startswith("loss_weights")]
+    x, none = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
+    y = {dict: {"z": none, "a": none}, list: [none, none], float: none}[shape]
+    before = model.evaluate(x, y, verbose=0)
+    before = before if shape is float else before[0]
+    assert before == pytest.approx(2 if shape is float else 2 + 1.5)
+    numbers = {"loss_weights": 10.0, "loss_weights['z']": 10.0, "loss_weights[0]": 10.0}
+    with replaced(sites, [numbers.get(site.label, 100.0) for site in sites]):
+        within = model.evaluate(x, y, verbose=0)
+    assert (within if shape is float else within[0]) == (20 if shape is float else 20 + 300)

@@ -7,24 +7,18 @@ differ by lane are exaggerated for this (their second and fourth root, if they l
 so that a wrong lift shows: a weight decay of 1e-5 would change no digit in three steps.
 """
 
-import contextlib
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import tree
 
-from tuner_app.optimizers.evaluation_point import evaluation_point
-from tuner_app.population import held_out, vectorize
+from tuner_app.population import plain, vectorize
 from tuner_app.population.description import Description, Part
-from tuner_app.population.lane import host
-from tuner_app.population.lift import replaced
-from tuner_app.population.seam import seam
+from tuner_app.population.errors import CannotStack
+from tuner_app.population.plain import Outcome
 
 STEPS, LANES = 3, 2
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
 _OUTLIERS = 0.02  # share of a variable's elements that may differ
-_KEPT = ("trainable", "non_trainable")  # parts of a state that are compared
 _NOISE = 1e-6  # relative perturbation that tells a difference from amplified rounding
 
 
@@ -42,57 +36,76 @@ def exaggerated(numbers: np.ndarray, lane: int) -> np.ndarray:
     return numbers
 
 
+def verify(stack, lanes: list[int], trials: list) -> list["Verdict"]:
+    """Checks a stack's program with trials that were just put into these lanes; one verdict each.
+
+    Whoever leaves the finite numbers in plain Keras, by large numbers or anyhow, is compared again
+    with its own, and then after one step only: how a NaN spreads is not the same on two kernels.
+    """
+    found: dict[int, Verdict] = {}
+    for steps, larger in ((STEPS, True), (STEPS, False), (1, False)):
+        left = [i for i in range(len(trials)) if i not in found or not found[i].finite]
+        if left:
+            chosen = [lanes[i] for i in left], [trials[i] for i in left]
+            found |= zip(left, _compared(stack, *chosen, steps, larger), strict=True)
+    return [found[i] for i in range(len(trials))]
+
+
 @dataclass(frozen=True)
-class Outcome:
-    """What some steps left.
+class Verdict:
+    """Of one trial: in words how it differs from plain Keras, or None.
 
-    Args:
-        logs: name to value: the loss and the metrics over these steps.
-        values: name of a state's part to its arrays, as in `Trial.values`.
+    It is of little weight if the trial's numbers did not stay `finite`.
     """
 
-    logs: dict[str, float]
-    values: dict[str, list[np.ndarray]]
+    reason: str | None
+    finite: bool = True
 
 
-def verify(stack, lanes: list[int], trials: list) -> list[str | None]:
-    """Checks a stack's program with trials that were just put into these lanes.
-
-    Returns for each trial None, or in words how it differs from plain Keras.
-    """
+def _compared(stack, lanes, trials, steps: int, larger: bool) -> list[Verdict]:
     for trial in trials:
         trial.real_model()
-    shown = [_shown(stack, trial, i) for i, trial in enumerate(trials)]
+    shown = [
+        _shown(stack, trial, i) if larger else trial.description for i, trial in enumerate(trials)
+    ]
     descriptions = [trial and trial.description for trial in stack.trials]
     for lane, description in zip(lanes, shown, strict=True):
         descriptions[lane] = description
-    chosen = [_first_batches(stack, trial) for trial in trials]
-    steps, width = chosen[0].shape
-    indices = np.zeros((steps, len(stack.trials), width), "int32")
+    chosen = [_first_batches(stack, trial)[:steps] for trial in trials]
+    indices = np.zeros((len(chosen[0]), len(stack.trials), chosen[0].shape[1]), "int32")
     for lane, index in zip(lanes, chosen, strict=True):
         indices[:, lane] = index
     numbers = stack.arrays.numbers_of(descriptions)
-    state = stack.programs.first_steps(stack.arrays.state, numbers, indices)
-    batches = [[_batch(stack.train, rows) for rows in index] for index in chosen]
+    try:
+        # A backend tells only now of an operation that it has no kernel for.
+        with vectorize.exact_reason():
+            state = stack.programs.first_steps(stack.arrays.state, numbers, indices)
+    except CannotStack as failure:
+        return [Verdict(f"when its first steps were run: {failure}")] * len(trials)
+    batches = [[plain.batch(stack.train, rows) for rows in index] for index in chosen]
     # Before the epoch's close is run: that is still being compiled.
-    plain = [
-        _plain(trial, description, of_one, trial.values)
+    wanted = [
+        plain.steps(trial, description, of_one, trial.values)
         for trial, description, of_one in zip(trials, shown, batches, strict=True)
     ]
     arguments = stack.programs.held_out_arguments(at_most=1)
-    columns = stack.programs.run("close", state, numbers, *arguments)
-    columns = {name: vectorize.to_host(column) for name, column in columns.items()}
-    reasons = []
+    try:
+        with vectorize.exact_reason():
+            columns = stack.programs.run("close", state, numbers, *arguments)
+            columns = {name: vectorize.to_host(column) for name, column in columns.items()}
+    except CannotStack as failure:
+        return [Verdict(f"when it was first evaluated: {failure}")] * len(trials)
+    verdicts = []
     for lane, trial, description, of_one, want in zip(
-        lanes, trials, shown, batches, plain, strict=True
+        lanes, trials, shown, batches, wanted, strict=True
     ):
         logs = {name: float(column[lane]) for name, column in columns.items()}
         got = Outcome(logs, stack.arrays.values_of(state, lane, stack.rule_of(trial.description)))
         reason = difference(trial, description, of_one, got, want)
-        if reason is None and stack.validation and trial is trials[-1]:
+        if reason is None and want.finite and stack.validation and trial is trials[-1]:
             reason = _evaluated_otherwise(stack, trial, description, got)
-        reasons.append(reason)
-    return reasons
+        verdicts.append(Verdict(reason, want.finite))
+    return verdicts
 
 
 def _shown(stack, trial, i: int) -> Description:
@@ -134,15 +147,17 @@ def difference(trial, description, batches, got: Outcome, want: Outcome) -> str 
     """
     start = trial.values
     want = Outcome(_named_as(got.logs, want.logs), want.values)
-    wrong = {part: _differing(got.values[part], want.values[part], start[part]) for part in _KEPT}
+    wrong = {
+        part: _differing(got.values[part], want.values[part], start[part]) for part in plain.KEPT
+    }
     logs = [n for n in want.logs if not _close(got.logs[n], want.logs[n])]
     if not logs and not any(wrong.values()):
         return None
     # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a tiny
     # perturbation changes as much is no evidence.
-    noisy = [_plain(trial, description, batches, _perturbed(start, seed)) for seed in (0, 1)]
+    noisy = [plain.steps(trial, description, batches, _perturbed(start, seed)) for seed in (0, 1)]
     names = []
-    for part in _KEPT:
+    for part in plain.KEPT:
         for i in wrong[part]:
             value, wanted = got.values[part][i], want.values[part][i]
             if not any(_as_noisy(value, wanted, other.values[part][i]) for other in noisy):
@@ -172,22 +187,7 @@ def _told(when: str, names: list[str]) -> str:
 
 def _evaluated_otherwise(stack, trial, description, got: Outcome) -> str | None:
     """How a lane's evaluation differs from plain Keras's on the same weights, in words, or None."""
-    model, parts = trial.model, _parts(trial.model)
-    kept = {part: host(variables) for part, variables in parts.items()}
-    at_point = evaluation_point(model) if stack.at_point else contextlib.nullcontext()
-    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
-        _assign(parts, got.values)
-        with at_point:
-            for rows in held_out.batches(stack, at_most=1):
-                x, y, sample_weight = _batch(stack.validation, rows)
-                logs = model.test_on_batch(x, y, sample_weight, return_dict=True)
-                # What is drawn at random then is drawn anew for each batch in a stack.
-                _assign(
-                    {"non_trainable": model.non_trainable_variables},
-                    {"non_trainable": got.values["non_trainable"]},
-                )
-        _assign(parts, kept)
-    logs = _named_as(got.logs, logs)
+    logs = _named_as(got.logs, plain.evaluation(stack, trial, description, got.values))
     # Rounding may turn an example from right to wrong.
     allowed = {name: 0.0 if name == "loss" else 2 / stack.validation.size for name in logs}
     names = [
@@ -228,68 +228,3 @@ def _perturbed(values: dict, seed: int) -> dict:
         for a in values["trainable"]
     ]
     return {**values, "trainable": noisy}
-
-
-def _plain(trial, description, batches, start) -> Outcome:
-    """What plain Keras's steps leave; the model is left as it was."""
-    model, parts = trial.model, _parts(trial.model)
-    kept = {part: host(variables) for part, variables in parts.items()}
-    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
-        _assign(parts, start)
-        for x, y, sample_weight in batches:
-            logs = model.train_on_batch(x, y, sample_weight, return_dict=True)
-        found = {part: host(parts[part]) for part in _KEPT}
-        _assign(parts, kept)
-    return Outcome({name: float(value) for name, value in logs.items()}, found)
-
-
-def _parts(model) -> dict[str, list]:
-    return {
-        "trainable": model.trainable_variables,
-        "non_trainable": model.non_trainable_variables,
-        "optimizer": model.optimizer.variables,
-    }
-
-
-def _assign(variables, values):
-    for part, vs in variables.items():
-        for variable, value in zip(vs, values[part], strict=True):
-            variable.assign(value)
-
-
-@contextlib.contextmanager
-def _eager(model):
-    """Plain Keras without compiling, on TensorFlow (on JAX each operation would compile).
-
-    Metrics are those of all batches meanwhile, where Keras would reset them before each.
-    """
-    kept = model.run_eagerly
-    model.run_eagerly = keras.backend.backend() == "tensorflow"
-    model.reset_metrics()
-    object.__setattr__(model, "reset_metrics", lambda: None)
-    try:
-        yield
-    finally:
-        object.__delattr__(model, "reset_metrics")
-        model.reset_metrics()
-        model.run_eagerly = kept
-        # A function that was traced with other numbers must not be used again.
-        model.train_function = model.test_function = None
-
-
-@contextlib.contextmanager
-def _numbers_in_place(own: Description, shown: Description):
-    """A model's own numbers replaced by those shown, as plain floats."""
-    sites, values = [], []
-    for part, new in ((own.body, shown.body), (own.rule, shown.rule)):
-        for i in np.flatnonzero(part.numbers != new.numbers):
-            sites.append(part.sites[i])
-            values.append(float(new.numbers[i]))
-    with replaced(sites, values):
-        yield
-
-
-def _batch(examples, index) -> tuple:
-    """One batch as NumPy arrays (x, y, sample_weight)."""
-    leaves = [np.asarray(leaf) for leaf in examples.leaves]
-    return tree.map_structure(lambda i: None if i is None else leaves[i][index], examples.structure)

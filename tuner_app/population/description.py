@@ -1,6 +1,6 @@
 """What is known of a compiled model: its structure, and its numbers with their places."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,19 @@ class Site:
 
     @property
     def label(self) -> str:
-        inside = "".join(f"[{step!r}]" for step in self.path)
-        return f"{type(self.owner).__name__}.{self.attribute}{inside}"
+        return f"{type(self.owner).__name__}.{self.attribute}{self._inside}"
+
+    @property
+    def _inside(self) -> str:
+        return "".join(f"[{step!r}]" for step in self.path)
+
+    def below(self, key) -> "Site":
+        """The same, a step further inside."""
+        return replace(self, path=(*self.path, key))
+
+    def targets(self) -> "list[Site]":
+        """Every place that holds the number at this moment."""
+        return [self]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,15 @@ tensors; TensorFlow's own base class replaces a few methods by ones that need `t
 optimizer at once, built-in or the user's own subclass, so an override in a subclass still counts.
 Their conditions (gradient accumulation, loss scaling) are selections by the seam. On JAX nothing
 has to be replaced.
+
+On TensorFlow a variable's `value` is the variable: read after an assignment it gives what was
+assigned. Keras's ScheduleFreeAdamW keeps one as "momentum_old" and reads it afterwards, so what it
+computes there is not what it computes on JAX. `fit` is what a stack is held to: here too the value
+is read late.
 """
 
 import contextlib
+import functools
 
 import keras
 from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -40,9 +46,13 @@ def functional_optimizers():
     kept = {name: vars(TFOptimizer).get(name) for name in replaced}
     for name, method in replaced.items():
         setattr(TFOptimizer, name, method)
+    schedule_free = keras.optimizers.ScheduleFreeAdamW
+    update_step = schedule_free.update_step
+    schedule_free.update_step = _reading_late(update_step, "_momentums")
     try:
         yield
     finally:
+        schedule_free.update_step = update_step
         for name, method in kept.items():
             if method is None:
                 delattr(TFOptimizer, name)
@@ -67,3 +77,36 @@ def _variable_key(self, variable):
     """TensorFlow's key, from the variable itself and not its value in a stateless scope."""
     value = getattr(variable, "_value", variable)
     return getattr(value, "_unique_id", id(variable))
+
+
+def _reading_late(update_step, slots):
+    """`update_step` of an optimizer, which sees the values of its `slots` when it uses them."""
+
+    @functools.wraps(update_step)
+    def update(self, gradient, variable, learning_rate):
+        kept = vars(self)[slots]
+        # Straight into __dict__: Keras's attribute tracking would see it otherwise.
+        vars(self)[slots] = [None if slot is None else _Late(slot) for slot in kept]
+        try:
+            return update_step(self, gradient, variable, learning_rate)
+        finally:
+            vars(self)[slots] = kept
+
+    return update
+
+
+class _Late:
+    """A Keras variable whose `value` is itself: it becomes a tensor where it is used."""
+
+    def __init__(self, variable):
+        self._variable = variable
+
+    @property
+    def value(self):
+        return self
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return keras.ops.convert_to_tensor(self._variable.value, dtype)
+
+    def __getattr__(self, name):
+        return getattr(self._variable, name)

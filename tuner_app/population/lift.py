@@ -40,10 +40,11 @@ def replaced(sites, values):
     kept = []
     try:
         for site, value in zip(sites, values, strict=True):
-            # Straight into __dict__: Keras's attribute tracking would see it otherwise.
-            attributes = site.owner.__dict__
-            kept.append((attributes, site.attribute, attributes[site.attribute]))
-            attributes[site.attribute] = _placed(attributes[site.attribute], site.path, value)
+            for target in site.targets():
+                # Straight into __dict__: Keras's attribute tracking would see it otherwise.
+                attributes, name = target.owner.__dict__, target.attribute
+                kept.append((attributes, name, attributes[name]))
+                attributes[name] = _placed(attributes[name], target.path, value)
         yield
     finally:
         for attributes, name, value in reversed(kept):

@@ -35,9 +35,9 @@ class Program:
     structure: tuple
 
     def gradients(self, state: dict, pairs, leaves: list):
-        """(gradients, non-trainable values, metric values) after one batch; None: no gradient."""
+        """(state, gradients) after one batch's forward and backward pass; None: no gradient."""
         with self.lifted(pairs):
-            return _differentiate(self._forward, state, leaves)
+            return _differentiate(self, state, leaves)
 
     def test_step(self, state: dict, metrics: list, pairs, leaves: list) -> list:
         """The metrics after one batch of evaluation."""
@@ -62,8 +62,12 @@ class Program:
     def _unpacked(self, leaves):
         return tree.map_structure(lambda i: None if i is None else leaves[i], self.structure)
 
-    def _forward(self, trainable, state, leaves, training=True):
-        """(loss to differentiate, (non-trainable values, metric values)) of one batch."""
+    def _forward(self, trainable, state, leaves, training=True, scope_of=StatelessScope):
+        """(loss to differentiate, (non-trainable values, metric values)) of one batch.
+
+        Args:
+            scope_of: makes the scope in which the model is called.
+        """
         model = self.model
         x, y, sample_weight = self._unpacked(leaves)
         # Only an optimizer that scales the loss is asked for anything here.
@@ -74,7 +78,7 @@ class Program:
             *zip(model.metrics_variables, state["metrics"], strict=True),
             *zip(scaled, state["optimizer"], strict=False),
         ]
-        with StatelessScope(state_mapping=known, collect_losses=True) as scope:
+        with scope_of(state_mapping=known, collect_losses=True) as scope:
             if model._call_has_training_arg:
                 y_pred = model(x, training=training)
             else:
@@ -91,11 +95,6 @@ class Program:
             if training:
                 loss = model.optimizer.scale_loss(loss)
         _refuse_hidden_state(scope, known)
-        if keras.backend.backend() == "tensorflow":
-            # There the assignment would count, and the gradient would not pass through it.
-            for variable, value in zip(model.trainable_variables, trainable, strict=True):
-                if scope.get_current_value(variable) is not value:
-                    raise CannotStack(f"it assigns {variable.path} while it runs forward")
         new = {id(v): scope.get_current_value(v) for v, _ in known}
         non_trainable = [new[id(v)] for v in model.non_trainable_variables]
         return loss, (non_trainable, [new[id(v)] for v in model.metrics_variables])
@@ -143,21 +142,71 @@ def _refuse_hidden_state(scope, known):
     raise CannotStack("it changes a variable that no layer, metric or optimizer owns")
 
 
-def _differentiate(forward, state, leaves):
-    """(gradients, non-trainable values, metric values) of `forward` at the lane's weights."""
+class _Assigning(StatelessScope):
+    """A scope in which an assignment to a trainable variable does what it does to `tf.Variable`.
+
+    It counts, and no gradient passes through it: that of the variable is the sum of those of all
+    that it has held. On JAX it is as if the variable were a tensor, and what it held last is lost.
+
+    Args:
+        tape: a `tf.GradientTape` that is recording.
+        trainable: the variables; state_mapping: as in StatelessScope, theirs first.
+    """
+
+    def __init__(self, tape, trainable, state_mapping, **keywords):
+        super().__init__(state_mapping=state_mapping, **keywords)
+        self._tape, self._trainable = tape, trainable
+        self.held = {id(v): [self.get_current_value(v)] for v in trainable}
+
+    def add_update(self, update):
+        variable, value = update
+        if id(variable) in self.held:
+            import tensorflow as tf
+
+            value = tf.stop_gradient(value)
+            self._tape.watch(value)
+            self.held[id(variable)].append(value)
+        super().add_update((variable, value))
+
+    def trainable(self) -> list:
+        """The variables' last values."""
+        for variable in self._trainable:
+            if self.get_current_value(variable) is not self.held[id(variable)][-1]:
+                raise CannotStack(f"it assigns {variable.path} on a condition")
+        return [self.held[id(variable)][-1] for variable in self._trainable]
+
+    def gradients(self, loss) -> list:
+        """Of the loss, by each variable; None where it does not depend on it."""
+        import tensorflow as tf
+
+        found = self._tape.gradient(loss, list(self.held.values()))
+        dense = [[tf.convert_to_tensor(g) for g in of_one if g is not None] for of_one in found]
+        return [tf.add_n(of_one) if of_one else None for of_one in dense]
+
+
+def _differentiate(program, state, leaves):
+    """(state, gradients) after one batch's forward and backward pass."""
+    trainable = state["trainable"]
     if keras.backend.backend() == "jax":
         import jax
 
-        gradients, (non_trainable, metrics) = jax.grad(forward, has_aux=True)(
-            state["trainable"], state, leaves
+        gradients, (non_trainable, metrics) = jax.grad(program._forward, has_aux=True)(
+            trainable, state, leaves
         )
-        return gradients, non_trainable, metrics
-    import tensorflow as tf
+    else:
+        import tensorflow as tf
 
-    trainable = state["trainable"]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(trainable)
-        loss, (non_trainable, metrics) = forward(trainable, state, leaves)
-    gradients = tape.gradient(loss, trainable)
-    dense = [g if g is None else tf.convert_to_tensor(g) for g in gradients]
-    return dense, non_trainable, metrics
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trainable)
+            scopes = []
+
+            def scope_of(**keywords):
+                scopes.append(_Assigning(tape, program.model.trainable_variables, **keywords))
+                return scopes[-1]
+
+            loss, (non_trainable, metrics) = program._forward(
+                trainable, state, leaves, scope_of=scope_of
+            )
+        trainable, gradients = scopes[0].trainable(), scopes[0].gradients(loss)
+    state = {**state, "trainable": trainable, "non_trainable": non_trainable, "metrics": metrics}
+    return state, gradients

@@ -152,15 +152,10 @@ class Programs:
 
         def lane(state, pairs, rule_pairs, which, index):
             batch = [vectorize.rows(leaf, index) for leaf in leaves]
-            gradients, non_trainable, metrics = self.program.gradients(state, pairs, batch)
+            state, gradients = self.program.gradients(state, pairs, batch)
             with self.program.lifted(pairs):  # constraints are the model's
                 trainable, slots = self._update(state, gradients, rule_pairs, which)
-            return {
-                "trainable": trainable,
-                "non_trainable": non_trainable,
-                "optimizer": slots,
-                "metrics": metrics,
-            }
+            return {**state, "trainable": trainable, "optimizer": slots}
 
         arguments = (state, *(numbers[name] for name in ("body", "rules", "which")), indices)
         return vectorize.over_lanes(lane, arguments, self.stack.native)

@@ -26,6 +26,7 @@ import keras
 
 from tuner_app.population.description import Description
 from tuner_app.population.errors import CannotStack
+from tuner_app.population.loss_weights import LossWeightSite
 from tuner_app.population.walk import Walk
 
 
@@ -42,7 +43,11 @@ def describe(model) -> Description:
         variables,
         walk.visit(model),
         walk.visit(losses and losses._user_loss),
-        walk.fixed(losses and losses._user_loss_weights),
+        walk.visit(
+            losses and losses._user_loss_weights,
+            LossWeightSite(losses, "_user_loss_weights"),
+            integers=True,
+        ),
         walk.fixed(_user_metrics(model)),
     )
     rule_walk = Walk()

@@ -251,17 +251,19 @@ class Stack:
         if not chosen:
             return []
         started = time.monotonic()
-        reasons = check.verify(self, [self.lane_of(t.key) for t in chosen], chosen)
+        verdicts = check.verify(self, [self.lane_of(t.key) for t in chosen], chosen)
         self.stats.check_seconds += time.monotonic() - started
-        wrong = [t for t, reason in zip(chosen, reasons, strict=True) if reason]
-        if not wrong:
-            for lifting in [self.body, *(self.rule_of(t.description).lifting for t in chosen)]:
+        wrong = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.reason]
+        if not wrong:  # what was no evidence is checked again with the next trials
+            clear = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.finite]
+            bodies = [self.body] if clear else []
+            for lifting in [*bodies, *(self.rule_of(t.description).lifting for t in clear)]:
                 lifting.checked = frozenset(lifting.varying)
             return []
         bad_rules = {self.rule_index(t) for t in wrong}
         sound = {self.rule_index(t) for t in chosen} - bad_rules
         if self.body.checked is None and not sound:
-            raise CannotStack(next(reason for reason in reasons if reason))
+            raise CannotStack(next(verdict.reason for verdict in verdicts if verdict.reason))
         # The rest is sound: what is new here goes to a stack of its own, where it stands alone.
         if sound:
             out = [t for t in coming if self.rule_index(t) in bad_rules]

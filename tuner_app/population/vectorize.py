@@ -52,6 +52,17 @@ def repeat(count, body, state):
     return state
 
 
+def outside_of_tracing():
+    """A context in which what is computed is no part of a function being traced."""
+    if on_jax():
+        import jax
+
+        return jax.ensure_compile_time_eval()
+    import tensorflow as tf
+
+    return tf.init_scope()
+
+
 def compiled(function, xla: bool, donate: bool = False):
     """`function` of nested tensors, compiled; its first argument is overwritten if donate."""
     if on_jax():

@@ -116,8 +116,7 @@ class Walk:
 
     def _items(self, items, site, integers, named=False):
         for key, value in items:
-            inner = site and Site(site.owner, site.attribute, (*site.path, key))
-            visited = self.visit(value, inner, integers)
+            visited = self.visit(value, site and site.below(key), integers)
             yield (str(key), visited) if named else visited
 
     def _array(self, array):

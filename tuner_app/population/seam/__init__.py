@@ -81,11 +81,13 @@ def _crop():
 
 
 def _tensorflow_random():
+    from keras.src.backend.tensorflow import image
     from keras.src.backend.tensorflow import random as original
 
-    from tuner_app.population.seam import random
+    from tuner_app.population.seam import elastic, random
 
-    return [(original, name, getattr(random, name)) for name in RANDOM]
+    drawn = (image, "elastic_transform", elastic.elastic_transform)
+    return [*((original, name, getattr(random, name)) for name in RANDOM), drawn]
 
 
 def _tensorflow_rest():
@@ -95,11 +97,13 @@ def _tensorflow_rest():
     from keras.src.backend.tensorflow import image as original_image
     from keras.src.utils import tf_utils
 
-    from tuner_app.population.seam import (  # noqa: F401, decomposition is registered by import
+    from tuner_app.population.seam import (  # noqa: F401, two are registered by being imported
         condition,
+        ctc,
         decomposition,
         image,
         numeric,
+        padding,
         recurrence,
     )
 
@@ -116,6 +120,7 @@ def _tensorflow_rest():
         (numpy, "bincount", numeric.bincount),
         (tf_utils, "dense_bincount", numeric.dense_bincount),
         (nn, "leaky_relu", numeric.leaky_relu),
+        (nn, "ctc_loss", ctc.ctc_loss),
         (math, "in_top_k", numeric.in_top_k),
         _crop(),
     ]

@@ -4,8 +4,10 @@ XLA's own gradient of a maximum over windows finds each maximum again, by two mo
 windows of positions and a scatter: on the CPU, half the time of a small convolutional network.
 """
 
+import functools
 import math
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -16,7 +18,7 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
     """`max_pool` of `keras.src.backend.<backend>.nn`.
 
     Of equal inputs of a window the first takes the gradient, as in XLA and in TensorFlow's
-    kernels for images.
+    kernels for images. Its kernel for volumes gives it to all of them, and so does this.
     """
     return windows.on_channels_last(
         lambda x: _max_pool(x, pool_size, strides, padding.lower()), inputs, data_format
@@ -26,6 +28,8 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 def _max_pool(x, pool_size, strides, padding):
     size = windows.each(pool_size, len(x.shape) - 2)
     strides = size if strides is None else windows.each(strides, len(size))
+    if len(size) == 3 and keras.backend.backend() == "tensorflow":
+        return _of_volumes(_taps(x, size, strides, padding))
     tiled = size == strides and all(
         length % s == 0 for length, s in zip(x.shape[1:-1], size, strict=True)
     )
@@ -48,6 +52,15 @@ def _max_pool(x, pool_size, strides, padding):
     # gradient of what follows anew for each input of a window.
     one = ops.cast(ops.reshape(chosen, (-1,))[0] >= 0, x.dtype)
     return pooled / one
+
+
+def _of_volumes(taps):
+    # Not split into tiles, which would have nine axes in a stack: TensorFlow has kernels for eight.
+    largest = ops.stop_gradient(functools.reduce(ops.maximum, taps))
+    zero = ops.zeros_like(largest)
+    return largest + sum(
+        ops.where(tap == largest, tap - ops.stop_gradient(tap), zero) for tap in taps
+    )
 
 
 def _first_largest(taps):
