@@ -1,5 +1,8 @@
 """What a trial costs besides training does not grow with the number of trials."""
 
+import gc
+import tracemalloc
+
 import keras_tuner
 import pytest
 
@@ -7,6 +10,40 @@ from tuner_app import oracles
 from tuner_app.store import SearchStore
 
 EARLY, LATE, EACH = 100, 600, 20
+
+
+def search(oracle, trials: int) -> None:
+    for _ in range(trials):
+        trial = oracle.create_trial("tuner0")
+        metrics = {"score": 0.5, "loss": 0.5, "val_loss": 0.4, "accuracy": 0.9}
+        oracle.update_trial(trial.trial_id, metrics)
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+def test_a_trial_keeps_little_memory_and_all_that_it_was(tmp_path):
+    """KerasTuner's trial of eight hyperparameters and four metrics alone is of 10,000 bytes."""
+    oracle = oracles.create("random", keras_tuner.Objective("score", "min"), None, seed=0)
+    for name in "abcdefgh":
+        oracle.hyperparameters.Float(name, 0.0, 1.0)
+    with SearchStore(tmp_path) as store:
+        oracle.attach(store)
+        search(oracle, 1)
+        (first,) = oracle.trials.values()
+        before = first.get_state()
+        tracemalloc.start()
+        try:
+            search(oracle, 119)
+            gc.collect()
+            begun = tracemalloc.get_traced_memory()[0]
+            search(oracle, 100)
+            gc.collect()
+            kept = (tracemalloc.get_traced_memory()[0] - begun) / 100
+        finally:
+            tracemalloc.stop()
+        assert "metrics" not in vars(first)  # it is folded
+        assert first.get_state() == before and isinstance(first, keras_tuner.engine.trial.Trial)
+    assert kept < 4500
 
 
 def test_a_trial_writes_as_much_as_the_hundredth_did(tmp_path):

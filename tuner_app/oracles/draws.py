@@ -26,21 +26,25 @@ class CountedStream:
     def __init__(self, stream: np.random.RandomState, seed: int):
         self._stream = stream
         self._behind = np.random.RandomState(seed)  # follows it, a block at a time
+        self._words = self._behind.get_state()[1]
         self._blocks = 0
 
     def place(self) -> list:
         """Where the stream is, as a JSON value."""
         _, key, position, has_gauss, gauss = self._stream.get_state()
-        while not np.array_equal(self._behind.get_state()[1], key):
-            self._behind.bytes(_BLOCK)
-            self._blocks += 1
+        while not (key == self._words).all():
+            self._follow()
         return [self._blocks, position, has_gauss, gauss]
 
     def go_to(self, place: list) -> None:
         """Puts the stream where it was when `place` was taken."""
         blocks, position, has_gauss, gauss = place
         while self._blocks < blocks:
-            self._behind.bytes(_BLOCK)
-            self._blocks += 1
-        name, key, *_ = self._behind.get_state()
-        self._stream.set_state((name, key, position, has_gauss, gauss))
+            self._follow()
+        name = self._behind.get_state()[0]
+        self._stream.set_state((name, self._words, position, has_gauss, gauss))
+
+    def _follow(self) -> None:
+        self._behind.bytes(_BLOCK)
+        self._words = self._behind.get_state()[1]
+        self._blocks += 1

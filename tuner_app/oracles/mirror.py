@@ -21,6 +21,7 @@ from tuner_app.oracles.draws import CountedStream
 from tuner_app.oracles.quiet_optuna import quiet_optuna, without_experiments
 
 _LONGEST_NOTE = 200  # characters of a sampler's note on a trial that is worth keeping in the store
+_NOTHING: dict = {}  # of an ended trial, which nobody adds to
 
 STATES = {
     "COMPLETED": TrialState.COMPLETE,
@@ -57,6 +58,7 @@ class Mirror:
         self.finished = 0
         self._storage = storage
         self._streams = [CountedStream(lazy.rng, seed) for lazy in _streams(sampler)]
+        self._distributions: dict = {}  # of the trial that ended last
         self._numbers: dict[str, int] = {}  # trial id to Optuna's number
         self._labels: dict[str, set[str]] = {}  # of open trials: what is known of their values
 
@@ -152,7 +154,17 @@ class Mirror:
             STATES[status],
         )
         self._labels.pop(trial_id, None)
+        self._share(self._storage._get_trial(self._number(trial_id)))
         self.finished += status != "FAILED"
+
+    def _share(self, trial: FrozenTrial) -> None:
+        """What an ended trial has in common with others it does not need for itself."""
+        if trial._distributions != self._distributions:
+            self._distributions = trial._distributions
+        trial._distributions = self._distributions
+        for name in ("_user_attrs", "_system_attrs", "intermediate_values"):
+            if not getattr(trial, name):
+                setattr(trial, name, _NOTHING)
 
     def add(
         self,

@@ -13,6 +13,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from scipy.special import log_ndtr, ndtr, ndtri_exp
 
+_ROOT_HALF = np.sqrt(0.5)
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -55,17 +56,23 @@ class Parzen:
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """The logarithm of the mixture's density at each of (n, d) points."""
-        found = np.tile(np.log(self._weights), (len(points), 1))
+        logs = np.log(self._weights)
+        for dimension in self._dimensions:
+            logs = logs - dimension.log_scale
+        found = np.repeat(logs[None], len(points), axis=0)
         for dimension, column in zip(self._dimensions, points.T, strict=True):
-            dimension.add_log_density(found, column)
+            dimension.add_log_shape(found, column)
         most = found.max(axis=1)
         most[np.isneginf(most)] = 0  # there would be infinity less infinity
+        found -= most[:, None]
         with np.errstate(divide="ignore"):
-            return np.log(np.exp(found - most[:, None]).sum(axis=1)) + most
+            return np.log(np.exp(found, out=found).sum(axis=1)) + most
 
 
 class _Choices:
     """One dimension of choices: a histogram for each kernel."""
+
+    log_scale = 0.0
 
     def __init__(self, observed: np.ndarray, choices: int, prior: float):
         count = len(observed)
@@ -80,7 +87,7 @@ class _Choices:
         below[:, -1] = 1.0  # but for rounding
         return (below < places[:, None]).sum(axis=1)
 
-    def add_log_density(self, found: np.ndarray, column: np.ndarray) -> None:
+    def add_log_shape(self, found: np.ndarray, column: np.ndarray) -> None:
         found += np.log(self._shares.T)[column.astype(int)]
 
 
@@ -95,12 +102,19 @@ class _Numbers:
         if self._log:
             observed, ends = np.log(observed), np.log(ends)
         self._low, self._high = ends
-        whole = self._high - self._low
-        self._mean = np.append(observed, 0.5 * (self._low + self._high))
-        self._width = np.append(self._widths(observed, parameters), whole)
+        self._mean = np.empty(len(observed) + 1)
+        self._mean[:-1], self._mean[-1] = observed, 0.5 * (self._low + self._high)
+        self._width = np.empty_like(self._mean)
+        self._width[:-1] = self._widths(observed, parameters)
+        self._width[-1] = self._high - self._low
         self._mass = _log_mass(
             (self._low - self._mean) / self._width, (self._high - self._mean) / self._width
         )
+
+    @property
+    def log_scale(self) -> np.ndarray | float:
+        """What a kernel's logarithm has less, the same at every point."""
+        return 0.0 if self._step else self._mass + np.log(self._width) + _LOG_ROOT_2PI
 
     def _widths(self, observed: np.ndarray, parameters) -> np.ndarray:
         """The distance to the farther of the two neighbours, within bounds."""
@@ -108,7 +122,9 @@ class _Numbers:
             return observed
         # Not stable, as Optuna's: of equal observations each has neighbours of its own.
         order = np.argsort(observed)
-        gaps = np.diff(observed[order], prepend=self._low, append=self._high)
+        places = np.empty(len(observed) + 2)
+        places[0], places[1:-1], places[-1] = self._low, observed[order], self._high
+        gaps = places[1:] - places[:-1]
         farther = np.maximum(gaps[:-1], gaps[1:])
         if not parameters.consider_endpoints and len(observed) > 1:
             farther[0], farther[-1] = gaps[1], gaps[-2]
@@ -117,7 +133,7 @@ class _Numbers:
         whole, least = self._high - self._low, 1e-12
         if parameters.consider_magic_clip:
             least = whole / min(100.0, len(observed) + 2.0)
-        return np.clip(widths, least, whole)
+        return np.minimum(np.maximum(widths, least), whole)
 
     def sample(self, kernels: np.ndarray, places: np.ndarray) -> np.ndarray:
         mean, width = self._mean[kernels], self._width[kernels]
@@ -137,17 +153,16 @@ class _Numbers:
             found = np.clip(low + np.round((found - low) / self._step) * self._step, low, high)
         return found
 
-    def add_log_density(self, found: np.ndarray, column: np.ndarray) -> None:
+    def add_log_shape(self, found: np.ndarray, column: np.ndarray) -> None:
         if self._step:
             self._add_log_mass(found, column)
             return
         if self._log:
             column = np.log(column)
-        away = (column[:, None] - self._mean) / self._width
+        away = column[:, None] - self._mean
+        away *= _ROOT_HALF / self._width
         away *= away
-        away *= 0.5
         found -= away
-        found -= self._mass + np.log(self._width) + _LOG_ROOT_2PI
         found[(column < self._low) | (column > self._high)] = -np.inf
 
     def _add_log_mass(self, found: np.ndarray, column: np.ndarray) -> None:
@@ -169,6 +184,8 @@ def _log_mass(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     >>> bool(np.isclose(_log_mass(np.array([-1.0]), np.array([1.0]))[0], np.log(0.6826894921)))
     True
     """
+    if low.size and low.max() <= 0 < high.min():  # as of every kernel, whose mean is in between
+        return np.log1p(-ndtr(low) - ndtr(-high))
     left, right = high <= 0, low > 0
     middle = ~(left | right)
     found = np.empty(np.broadcast(low, high).shape)

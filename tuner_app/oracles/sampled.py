@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras_tuner
-import numpy as np
 
 from tuner_app.errors import UserError, unknown
 from tuner_app.oracles import brute, cmaes, gp, nsga2, pruning, random, sobol, tpe
-from tuner_app.oracles.dimensions import Dimension, SearchSpace
+from tuner_app.oracles.dimensions import SearchSpace
 from tuner_app.oracles.extras import require
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
+from tuner_app.oracles.retelling import replay, retell
 from tuner_app.oracles.stored import StoredOracle
 from tuner_app.oracles.trial_from_row import stored_status
+from tuner_app.oracles.untried import is_exhausted, untried
 from tuner_app.oracles.widening import widened
 
 SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
@@ -22,8 +23,6 @@ EXPLORERS = ("random", "sobol")
 STARTUP = 10  # results before tpe and gp begin to model, which is Optuna's default
 _LOOK = 20  # trials, after which ranges are looked at
 _KNOWN = "warm_start"  # the store's name for the results of other searches
-_DRAWS = 100  # at random, before every combination of a finite space is looked at
-_COMBINATIONS = 10**5  # a space with more of them counts as endless
 
 
 class SampledOracle(StoredOracle, keras_tuner.Oracle):
@@ -166,13 +165,14 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
                 f"The oracle {self.sampler} tries every combination, and this space has a Float "
                 "without a step. Give it one, or take another oracle."
             )
-        if self._is_exhausted(space, number):
+        seed = [self.seed, number]
+        if is_exhausted(space, len(self._tried_so_far), self._is_tried, seed):
             return {"status": "STOPPED"}
         first = self._next_first(space)
         known = len(self.end_order) - len(self._waiting)
         values = mirror.ask(trial_id, space, first, self._sampler_of_now(space))
         if space.is_finite and self._is_tried(values):
-            values = self._untried(space, number) or values
+            values = untried(space, self._is_tried, seed) or values
             mirror.replace(trial_id, space, values)
         self._notes[trial_id] = {"known": known, "first": first, "noted": mirror.notes(trial_id)}
         return {"status": "RUNNING", "values": values}
@@ -185,19 +185,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         if not found:
             return
         old, self._mirror = self.mirror, None
-        state, new = old.state(), self.mirror
-        for trial_id in self.start_order:
-            trial, seen = self.trials[trial_id], old.trial(trial_id)
-            new.add(
-                trial_id,
-                self.space,
-                trial.hyperparameters.values,
-                stored_status(trial) if seen.state.is_finished() else "RUNNING",
-                results(trial, self.objective),
-                seen.intermediate_values,
-                seen.system_attrs,
-            )
-        new.set_state(state)
+        trials = (self.trials[trial_id] for trial_id in self.start_order)
+        retell(old, self.mirror, self.space, trials, self.objective)
 
     def _sampler_of_now(self, space: SearchSpace):
         """Who proposes; None: the usual sampler."""
@@ -223,32 +212,6 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
         return self._compute_values_hash(values) in self._tried_so_far
-
-    def _is_exhausted(self, space: SearchSpace, number: int) -> bool:
-        """Whether every combination of a finite space was tried."""
-        if not space.is_finite:
-            return False
-        if space.size is None:
-            space.size = sum(1 for _ in space.combinations(_COMBINATIONS))
-        if space.size == _COMBINATIONS or len(self._tried_so_far) < space.size:
-            return False
-        return self._untried(space, number) is None
-
-    def _untried(self, space: SearchSpace, number: int) -> dict[str, Any] | None:
-        """A random point that was not tried; None: there is none, or it can't be found."""
-        stream = np.random.RandomState([self.seed, number])
-
-        def drawn(dimension: Dimension) -> Any:
-            return dimension.definition.prob_to_value(stream.uniform())
-
-        for _ in range(_DRAWS):
-            values = space.values(drawn)
-            if not self._is_tried(values):
-                return values
-        if not space.is_finite:
-            return None
-        left = [v for v in space.combinations(_COMBINATIONS) if not self._is_tried(v)]
-        return left[stream.randint(len(left))] if left else None
 
     # Results.
 
@@ -313,7 +276,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             told.sort(key=lambda row: row.number)
         told = [row.trial_id for row in told]
         if self._property("REPLAYED"):
-            self._replay(rows, told)
+            replay(self.mirror, self.space, rows, told, self._tell)
         else:
             known = set(told)
             for row in rows:
@@ -333,16 +296,3 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         self.mirror.see(row.trial_id, self._curve(row.trial_id))
         if status != "RUNNING":
             self.mirror.tell(row.trial_id, status, found)
-
-    def _replay(self, rows, told: list[str]) -> None:
-        """Has the sampler propose again what it proposed, when it knew what it knew then."""
-        done = 0
-        for row in rows:
-            note = row.note or {"known": done, "first": None}
-            for trial_id in told[done : note["known"]]:
-                self._tell(trial_id)
-            done = max(done, note["known"])
-            self.mirror.ask(row.trial_id, self.space, note["first"])
-            self.mirror.replace(row.trial_id, self.space, row.hyperparameters)
-        for trial_id in told[done:]:
-            self._tell(trial_id)

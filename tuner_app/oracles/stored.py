@@ -1,41 +1,29 @@
-"""Any KerasTuner oracle, with its state in the store instead of JSON files.
+"""Any KerasTuner oracle, with its state in the store, a budget, early ends and a word on failures.
 
-KerasTuner rewrites its whole state three times a trial. Here each change writes the trial that
-changed and the few numbers that are not in the trials (the seed's state, Hyperband's brackets), in
-one transaction, so that the cost of a trial does not grow with their number.
+How the state gets there and back is in `kept`; here is what a trial's life adds to KerasTuner's.
 """
 
-import contextlib
 import functools
 import math
-import threading
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import keras_tuner
 import optuna
 from keras_tuner.src.engine import metrics_tracking
-from keras_tuner.src.engine import oracle as oracle_module
 from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
 from tuner_app.oracles import pruning
 from tuner_app.oracles.budget import Budget, Spent
 from tuner_app.oracles.failure import SearchFailed, is_excused, reason
+from tuner_app.oracles.kept import KeptOracle
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
-from tuner_app.oracles.trial_from_row import as_trial, stored_status
+from tuner_app.oracles.shared_definitions import share
+from tuner_app.oracles.trial_from_row import stored_status
 from tuner_app.store import SearchStore, TrialRow
-from tuner_app.store.collections_paused import without_collections
 from tuner_app.store.trial_row import ENDED
-
-# What `Oracle.get_state` gives and the store has already, in the trials or by its own name.
-_IN_THE_STORE = (
-    "ongoing_trials hyperparameters start_order end_order run_times retry_queue tried_so_far "
-    "id_to_hash display"
-).split()
 
 
 @functools.cache
@@ -44,10 +32,8 @@ def _direction(metric: str) -> str | None:
     return metrics_tracking.infer_metric_direction(metric)
 
 
-class StoredOracle(keras_tuner.Oracle):
+class StoredOracle(KeptOracle):
     """What is put before an oracle class, so that the store keeps what it knows.
-
-    Without a store (before `attach`) it is the plain oracle, in memory only.
 
     Args (keywords only, besides the oracle's own):
         seed: An integer from 0; 0 is a seed like any other. None: drawn at random, and kept.
@@ -62,7 +48,6 @@ class StoredOracle(keras_tuner.Oracle):
             epoch, COMPLETED with what they reached.
     """
 
-    store: SearchStore | None = None
     pruner: str = "none"
     epochs: int | None = None
     _mirror: Mirror | None = None
@@ -70,8 +55,6 @@ class StoredOracle(keras_tuner.Oracle):
     _verdicts: Mapping[str, str] = MappingProxyType({})
     max_failed_fraction: float = 0.8
     seed_given: bool = False
-    _unsaved: dict | None = None  # in a change: the trials to be written at its end
-    _state_changed: bool = False
 
     def __init__(
         self,
@@ -101,60 +84,12 @@ class StoredOracle(keras_tuner.Oracle):
 
     def attach(self, store: SearchStore | None) -> None:
         """From now on every change goes to `store`; with None, nowhere."""
-        self.store = store
-        self.__dict__.setdefault("_mutex", threading.RLock())
-        self._numbers = {trial_id: number for number, trial_id in enumerate(self.start_order)}
-        self._ends = {trial_id: number for number, trial_id in enumerate(self.end_order)}
-        self._space_numbers = {}
+        super().attach(store)
         self._verdicts = {}
         self._errors = sum(
             self.trials[i].status == "FAILED" and not is_excused(self.trials[i].message)
             for i in self.end_order
         )
-        self.verbose = 0  # the search's observers show how it goes
-
-    # What KerasTuner calls to persist itself.
-
-    def save(self) -> None:
-        """Writes the state that is not in the trials: at once, or at the end of a change."""
-        if self._unsaved is not None:
-            self._state_changed = True
-        elif self.store is not None:
-            self.store.set_oracle_state(self._small_state())
-
-    def save_trial(self, trial) -> None:
-        """Writes one trial: at once, or at the end of a change."""
-        if self._unsaved is not None:
-            self._unsaved[trial.trial_id] = trial
-        elif self.store is not None:
-            # Of what a trial reports before its end, the database is record enough.
-            reports = trial.status == trial_module.TrialStatus.RUNNING and trial.metrics.metrics
-            self.store.save_trial(self._row(trial), with_file=not reports)
-
-    _save_trial = save_trial  # KerasTuner's name for it
-
-    def reload(self) -> None:
-        """Replaces what is in memory by what the store holds; unfinished trials are queued."""
-        if self.store is None:
-            return
-        with without_collections():
-            self._take_back_all(self.store.trials())
-
-    def _take_back_all(self, rows: list[TrialRow]) -> None:
-        blanks = {}
-        for number in {row.space for row in rows}:
-            config = {"space": self.store.space(number), "values": {}}
-            blanks[number] = keras_tuner.HyperParameters.from_config(config)
-        self.trials = {row.trial_id: as_trial(row, blanks[row.space]) for row in rows}
-        self.set_state(self._display_state() | self._state_from(rows))
-        self._restore_notes(rows)
-        self._restore_curves(rows)
-        self._restore_spent(rows)
-        self.attach(self.store)
-        # The queue is taken from its end: the oldest goes first.
-        self._retry_queue = [row.trial_id for row in reversed(rows) if row.status not in ENDED]
-        for trial_id in self._retry_queue:
-            self.trials[trial_id].status = trial_module.TrialStatus.IDLE
 
     # The life of a trial.
 
@@ -163,6 +98,7 @@ class StoredOracle(keras_tuner.Oracle):
         if tuner_id not in self.ongoing_trials and self.over:
             self.tuner_ids.discard(tuner_id)
             return trial_module.Trial(self.get_space(), status=trial_module.TrialStatus.STOPPED)
+        share(self.hyperparameters)
         with self._one_change():
             running = tuner_id in self.ongoing_trials
             queue = len(self._retry_queue)
@@ -295,14 +231,6 @@ class StoredOracle(keras_tuner.Oracle):
         if trial.score is None or not math.isfinite(trial.score):
             trial.score = math.nan
 
-    def number_of(self, trial_id: str) -> int:
-        """A trial's place in the order of beginnings, from 0."""
-        return self._numbers.setdefault(trial_id, len(self._numbers))
-
-    def failures_of(self, trial_id: str) -> int:
-        """How often a run of a trial failed (an interrupted or killed one did not)."""
-        return self._run_times[trial_id] - (self.trials[trial_id].status == "COMPLETED")
-
     # What KerasTuner does on the way, replaced.
 
     def _record_values(self, trial):
@@ -334,32 +262,6 @@ class StoredOracle(keras_tuner.Oracle):
         self._retry_queue.append(trial.trial_id)
         return True
 
-    @contextlib.contextmanager
-    def _one_change(self) -> Iterator[None]:
-        """One thread at a time, one transaction, each thing written once, and KerasTuner's lock
-        given back on errors."""
-        with self._mutex, warnings.catch_warnings():
-            # KerasTuner calls threading.currentThread, and takes the best of nothing but NaN.
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module="keras_tuner")
-            warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
-            try:
-                with self.store.transaction() if self.store else contextlib.nullcontext():
-                    self._unsaved, self._state_changed = {}, False
-                    try:
-                        yield
-                        changed = list(self._unsaved.values())
-                    finally:
-                        self._unsaved = None
-                    for trial in changed:
-                        self.save_trial(trial)
-                    if self._state_changed:
-                        self.save()
-            except BaseException:
-                if oracle_module.THREADS[self] == threading.current_thread().name:
-                    oracle_module.THREADS[self] = None
-                    oracle_module.LOCKS[self].release()
-                raise
-
     def _note_end(self, trial) -> None:
         trial_id = trial.trial_id
         self._verdicts.pop(trial_id, None)
@@ -375,19 +277,18 @@ class StoredOracle(keras_tuner.Oracle):
             text = trial.message or ""
             self.store.end_attempt(trial_id, stored_status(trial), reason(text), text)
             self.save()
+            self._fold_older(trial)
 
     def _mirror_end(self, trial) -> None:
         if trial.trial_id in self.mirror:
             self.mirror.tell(trial.trial_id, stored_status(trial), results(trial, self.objective))
 
-    # To the store and back.
+    # From the store.
 
-    def _note(self, trial_id: str):
-        """What this kind of oracle keeps with a trial, as a JSON value; None for nothing."""
-        return None
-
-    def _restore_notes(self, rows: list[TrialRow]) -> None:
-        """Takes back what `_note` gave, the trials being in the order of their beginnings."""
+    def _restore(self, rows: list[TrialRow]) -> None:
+        super()._restore(rows)
+        self._restore_curves(rows)
+        self._restore_spent(rows)
 
     def _restore_curves(self, rows: list[TrialRow]) -> None:
         """Has the pruner see again what it saw, trial by trial."""
@@ -412,54 +313,3 @@ class StoredOracle(keras_tuner.Oracle):
         """The objective after so many epochs of a trial's first execution."""
         history, name = self.store.history(trial_id), self.objective.name
         return {e + 1: m[name] for (x, e), m in history.items() if x == 0 and name in m}
-
-    def _small_state(self) -> dict:
-        tried, self._tried_so_far = self._tried_so_far, set()  # else all are copied, for nothing
-        try:
-            state = {k: v for k, v in self.get_state().items() if k not in _IN_THE_STORE}
-        finally:
-            self._tried_so_far = tried
-        return state | {"space": self._space_number(self.hyperparameters)}
-
-    def _state_from(self, rows: list[TrialRow]) -> dict:
-        state = self.store.oracle_state()
-        space = self.store.space(state.pop("space"))
-        ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
-        return state | {
-            "ongoing_trials": {},
-            "hyperparameters": {"space": space, "values": {}},
-            "start_order": [row.trial_id for row in rows],
-            "end_order": [row.trial_id for row in ended],
-            "run_times": {r.trial_id: r.failures + (r.status == "COMPLETED") for r in rows},
-            "retry_queue": [],
-            "tried_so_far": [row.digest for row in rows if row.digest],
-            "id_to_hash": {row.trial_id: row.digest for row in rows},
-        }
-
-    def _display_state(self) -> dict:
-        return {"display": self._display.get_state()}
-
-    def _space_number(self, hyperparameters) -> int:
-        # A space only ever grows, so its length tells whether it is the one written last.
-        key = (id(hyperparameters), len(hyperparameters.space))
-        if self._space_numbers.get("of") != key:
-            number = self.store.space_number(hyperparameters.get_config()["space"])
-            self._space_numbers = {"of": key, "is": number}
-        return self._space_numbers["is"]
-
-    def _row(self, trial) -> TrialRow:
-        trial_id = trial.trial_id
-        return TrialRow(
-            trial_id=trial_id,
-            number=self.number_of(trial_id),
-            status=stored_status(trial),
-            space=self._space_number(trial.hyperparameters),
-            hyperparameters=trial.hyperparameters.values,
-            score=trial.score,
-            best_epoch=None if trial.score is None else trial.best_step,
-            metrics=trial.metrics.get_config(),
-            digest=self._id_to_hash[trial_id],
-            ended=self._ends.get(trial_id),
-            failures=self.failures_of(trial_id),
-            note=self._note(trial_id),
-        )

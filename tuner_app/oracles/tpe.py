@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner_app.oracles.parzen import Parzen
 
 NAME = "tpe"
+_FIXED = 4  # columns that every trial has
 
 
 class TPESampler(optuna.samplers.TPESampler):
@@ -106,13 +107,9 @@ class _Trials:
         self.common: dict[str, BaseDistribution] | None = None
         self.open: list[FrozenTrial] = []
         self._seen = 0  # trials
-        self._ranks = _Rows(4)  # number; pruned, minus its epochs, value
-        self._inner: list[dict[str, float]] = []
-        self._values: dict[tuple[str, ...], _Rows] = {}  # by names; NaN in rows that lack one
-
-    @property
-    def finished(self) -> int:
-        return self._ranks.length
+        self.finished = 0
+        self._columns: dict[str, int] = {}  # by name: where its values are
+        self._room = np.empty((0, _FIXED))  # number; pruned, minus its epochs, value; the values
 
     def look(self, study: optuna.Study) -> None:
         """Takes notice of what changed since the last time."""
@@ -131,50 +128,44 @@ class _Trials:
 
         Pruned trials are worse than completed ones, and the better the further they came.
         """
-        rows = np.argsort(self._ranks.whole[:, 0], kind="stable")
-        _, pruned, minus_epochs, values = self._ranks.whole[rows].T
+        rows = np.argsort(self._room[: self.finished, 0], kind="stable")
+        _, pruned, minus_epochs, values = self._room[rows, :_FIXED].T
         values = np.where(np.isnan(values), math.inf, sign * values)
         order = np.lexsort((values, minus_epochs, pruned))
         return rows[np.sort(order[:below])], rows[np.sort(order[below:])]
 
     def values(self, rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Numbers (k,) and values (k, len(names)) of those rows that have all of `names`."""
-        kept = self._values.setdefault(tuple(names), _Rows(len(names)))
-        for inner in self._inner[kept.length :]:
-            whole = inner.keys() >= set(names)
-            kept.append([inner[n] for n in names] if whole else [math.nan] * len(names))
-        values = kept.whole[rows]
+        if not self._columns.keys() >= set(names):
+            return np.empty(0), np.empty((0, len(names)))
+        values = self._room[np.ix_(rows, [self._columns[name] for name in names])]
         whole = ~np.isnan(values).any(axis=1)
-        return self._ranks.whole[rows[whole], 0], values[whole]
+        return self._room[rows[whole], 0], values[whole]
 
     def _add(self, trial: FrozenTrial) -> None:
+        found = trial.distributions
+        for name in found:
+            self._columns.setdefault(name, _FIXED + len(self._columns))
+        self._make_room()
+        row = self._room[self.finished]
         if trial.state == TrialState.COMPLETE:
-            self._ranks.append([trial.number, 0, 0, trial.value])
+            row[:_FIXED] = trial.number, 0, 0, trial.value
         else:
             step, value = max(trial.intermediate_values.items(), default=(-1, 0.0))
-            self._ranks.append([trial.number, 1, -step, value])
-        found = trial.distributions
-        self._inner.append({n: d.to_internal_repr(trial.params[n]) for n, d in found.items()})
+            row[:_FIXED] = trial.number, 1, -step, value
+        for name, distribution in found.items():
+            row[self._columns[name]] = distribution.to_internal_repr(trial.params[name])
+        self.finished += 1
         known = found if self.common is None else self.common
         self.common = {n: d for n, d in known.items() if n in found and found[n] == d}
 
-
-class _Rows:
-    """A matrix that grows by rows."""
-
-    def __init__(self, width: int):
-        self._room = np.empty((64, width))
-        self.length = 0
-
-    @property
-    def whole(self) -> np.ndarray:
-        return self._room[: self.length]
-
-    def append(self, row: list[float]) -> None:
-        if self.length == len(self._room):
-            self._room = np.concatenate([self._room, np.empty_like(self._room)])
-        self._room[self.length] = row
-        self.length += 1
+    def _make_room(self) -> None:
+        """For one row more, and all columns; what a trial lacks is NaN."""
+        rows, columns = self._room.shape
+        more = max(rows, 64) if self.finished == rows else 0
+        wider = _FIXED + len(self._columns) - columns
+        if more or wider:
+            self._room = np.pad(self._room, ((0, more), (0, wider)), constant_values=math.nan)
 
 
 def sampler(seed: int, **options) -> TPESampler:

@@ -4,16 +4,14 @@ import keras_tuner
 from keras_tuner.src.engine import metrics_tracking
 from keras_tuner.src.engine import trial as trial_module
 
+from tuner_app.oracles.shared_definitions import with_values
 from tuner_app.store import TrialRow
 
 
 def as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> trial_module.Trial:
     """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
     status = "STOPPED" if row.status == "PRUNED" else row.status
-    hyperparameters = keras_tuner.HyperParameters()
-    hyperparameters._hps.update({name: list(hps) for name, hps in blank._hps.items()})
-    hyperparameters._space = list(blank._space)
-    hyperparameters.values = dict(row.hyperparameters)
+    hyperparameters = with_values(blank, dict(row.hyperparameters))
     trial = trial_module.Trial(hyperparameters, row.trial_id, status, row.message or None)
     trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)
     trial.score, trial.best_step = row.score, row.best_epoch or 0

@@ -18,9 +18,9 @@ def to_text(value: Any) -> str:
     '{"loss": {"__float__": "inf"}, "epochs": 3}'
     """
     try:
-        return json.dumps(value, allow_nan=False, default=_plain_number)
+        return _encoded(value)
     except ValueError:
-        return json.dumps(_walk(value, _marked), allow_nan=False, default=_plain_number)
+        return _encoded(_walk(value, _marked))
 
 
 def from_text(text: str) -> Any:
@@ -49,9 +49,9 @@ def exportable_text(value: Any) -> str:
     '{"loss": null, "epochs": 3}'
     """
     try:
-        return json.dumps(value, allow_nan=False, default=_plain_number)
+        return _encoded(value)
     except ValueError:
-        return json.dumps(exportable(value), allow_nan=False)
+        return _encoded(exportable(value))
 
 
 def _walk(value: Any, replaced: Any) -> Any:
@@ -81,3 +81,7 @@ def _plain_number(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"Expected numbers, strings, lists and dicts; received {value!r}.")
+
+
+# Made once: `json.dumps` with arguments makes an encoder at each call.
+_encoded = json.JSONEncoder(allow_nan=False, default=_plain_number).encode
