@@ -7,6 +7,7 @@ import keras_tuner
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata as hparams_metadata
 
 from tuner_app.store.records import TrialRecord
 from tuner_app.tracking.tensorboard import TensorBoard
@@ -182,6 +183,21 @@ def test_a_trial_that_was_given_up_keeps_its_hyperparameters(tmp_path):
     observer(tmp_path).trial_ended(TrialRecord("0", "FAILED", hyperparameters=VALUES["0"]))
     tags = read(tmp_path, "0").PluginTagToContent("hparams")
     assert set(tags) == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
+
+
+def test_values_that_changed_on_the_way_are_those_of_the_score(tmp_path):
+    watched = observer(tmp_path)
+    watched.trial_begun(TrialRecord("0", "RUNNING", hyperparameters=VALUES["0"]))
+    watched.epoch_ended("0", 0, 0, metrics("0", 0))
+    now = VALUES["0"] | {"adam_learning_rate": 0.02}
+    watched.trial_ended(TrialRecord("0", "COMPLETED", 0.4, now, best_epoch=0))
+    tags = read(tmp_path, "0").PluginTagToContent("hparams")
+    assert set(tags) == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
+    shown = hparams_metadata.parse_session_start_info_plugin_data(
+        tags["_hparams_/session_start_info"]
+    )
+    assert shown.hparams["adam_learning_rate"].number_value == 0.02
+    assert scalars(tmp_path, "0/train", "epoch_loss")[0] == [0]
 
 
 def test_further_executions_have_runs_of_their_own(tmp_path):

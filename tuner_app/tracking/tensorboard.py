@@ -24,7 +24,8 @@ class TensorBoard(Observer):
     Runs are named as Keras's own callback names them: `<trial>/train` and `<trial>/validation`,
     scalars `epoch_loss`, `epoch_accuracy`, ..., and `epoch_learning_rate` (of further executions:
     `<trial>/execution_1/train`). The run `<trial>` is its HParams session and has its score. A
-    trial that is run again, or goes on after a resume, replaces what it wrote from there on.
+    trial that is run again, or goes on after a resume, replaces what it wrote from there on. Where
+    values changed on the way (population-based training), the session has those of the score.
 
     Args:
         project: The project directory.
@@ -45,6 +46,7 @@ class TensorBoard(Observer):
         self.folder = Path(project) / FOLDER
         self.space = space
         self._files: dict[str, EventFile] = {}
+        self._values: dict[str, Mapping[str, Any]] = {}  # of the trials begun here
         self._described: tuple | None = None
         self._score = "score"
 
@@ -53,6 +55,7 @@ class TensorBoard(Observer):
 
     def trial_begun(self, trial: TrialRecord) -> None:
         self._forget(trial.trial_id)
+        self._values[trial.trial_id] = trial.hyperparameters
         session = hparams.session(trial.trial_id, trial.hyperparameters)
         self._file(trial.trial_id).write([session], step=0)
 
@@ -70,7 +73,9 @@ class TensorBoard(Observer):
             self._file(f"{folder}/{run}").write(summaries, step=epoch)
 
     def trial_ended(self, trial: TrialRecord) -> None:
-        if trial.trial_id not in self._files:  # given up without another run in this process
+        # Given up without another run in this process, or its values changed on the way.
+        begun, now = self._values.get(trial.trial_id), trial.hyperparameters
+        if begun is None or (now and now != begun):
             self.trial_begun(trial)
         summaries = [hparams.session_end(trial.status == "COMPLETED", time.time())]
         if trial.score is not None:
@@ -83,6 +88,7 @@ class TensorBoard(Observer):
 
     def _forget(self, trial_id: str) -> None:
         """What is written about a trial from now on is another run of it, in new files."""
+        self._values.pop(trial_id, None)
         for name in [name for name in self._files if name.split("/")[0] == trial_id]:
             del self._files[name]
 

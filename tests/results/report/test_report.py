@@ -1,5 +1,6 @@
 """The report: the same content in three forms, escaped, offline, and drawn by a real browser."""
 
+import dataclasses
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from tuner_app.cli.main import main
 from tuner_app.errors import UserError
 from tuner_app.results import report
 from tuner_app.results.report.domains import domains
-from tuner_app.store import SearchStore
+from tuner_app.store import SearchStore, TrialRow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 VOID = {"meta", "link", "br", "img", "input"}
@@ -178,6 +179,26 @@ def test_a_name_in_two_scopes_is_described_once():
     found = domains([rate(0.1, 1.0, "adam"), rate(0.01, 0.5, "sgd")])
     assert len(found) == 1
     assert (found[0]["low"], found[0]["high"], found[0]["conditions"]) == (0.01, 1.0, [])
+
+
+def test_the_schedule_of_a_member_of_a_population_is_told(tmp_path):
+    first = {"epoch": 0, "source": None, "values": {"rate": 0.1}}
+    copied = {"epoch": 4, "source": "0", "values": {"rate": 0.08}}
+    events = {"0": [first], "1": [first | {"values": {"rate": 9.0}}, copied]}
+    with SearchStore(tmp_path) as store:
+        store.set_fact("objective", {"name": "loss", "direction": "min"})
+        for number, (member, of_member) in enumerate(events.items()):
+            values, score = of_member[-1]["values"], 1.0 - number
+            row = TrialRow(member, number, "COMPLETED", store.space_number([]), values, score, 9)
+            store.save_trial(dataclasses.replace(row, ended=number, note={"events": of_member}))
+    found = report.collect(tmp_path)
+    assert [(s["first_epoch"], s["end_epoch"], s["trial_id"]) for s in found["lineage"]] == [
+        (0, 4, "0"),
+        (4, 10, "1"),
+    ]
+    text = report.as_markdown(found)
+    assert "| 1 to 4 | 0 | rate=0.1 |" in text and "| 5 to 10 | 1 | rate=0.08 |" in text
+    assert "Schedule of the best model" in report.as_html(found)
 
 
 def test_a_search_without_a_result_has_a_report_too(tmp_path):

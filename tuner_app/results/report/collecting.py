@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner_app.results.edges import edges_of
+from tuner_app.results.lineage import as_json, lineages
 from tuner_app.results.report import mistakes
 from tuner_app.results.report.command import search_command
 from tuner_app.results.report.curves import curve, told_apart
@@ -69,6 +70,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
             }
         )
     scored = [trial for trial in trials if trial["score"] is not None]
+    line = lineages(rows).get(scored[0]["trial_id"], []) if scored else []
     document = {
         "version": VERSION,
         "made": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -79,6 +81,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "best": scored[0] if scored else None,
         "winner": next((trial for trial in scored if trial["trial_id"] == chosen), None),
         "confirmation": confirmations[-1] if confirmations else None,
+        "lineage": as_json(line),
         "cost": _cost(trials, sessions),
         "hyperparameters": space,
         "trials": trials,

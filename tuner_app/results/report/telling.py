@@ -115,6 +115,8 @@ def tables(document: Mapping[str, Any], most: int) -> list[tuple[str, Table]]:
         found.append(("Confirmation", _confirmation(document["confirmation"])))
     if document["best"]:
         found.append(("Best trials", _leaders(document, most)))
+    if document["lineage"]:
+        found.append(("Schedule of the best model", _lineage(document["lineage"])))
     if document["importance"]["groups"]:
         found.append(("Importance", _importance(document["importance"])))
     if document["edges"]:
@@ -146,6 +148,19 @@ def _leaders(document: Mapping[str, Any], most: int) -> Table:
     ]
     columns = ("rank", "trial", document["objective"]["name"], "epochs", "hyperparameters")
     return Table(columns, rows, (0, 2, 3))
+
+
+def _lineage(stretches: list[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            f"{stretch['first_epoch'] + 1} to {stretch['end_epoch']}",
+            stretch["trial_id"],
+            ", ".join(f"{k}={number(v)}" for k, v in stretch["hyperparameters"].items()),
+        )
+        for stretch in stretches
+    ]
+    note = "Its weights went from trial to trial; each trained them with these values."
+    return Table(("epochs", "trial", "hyperparameters"), rows, note=note)
 
 
 def _importance(found: Mapping[str, Any]) -> Table:
