@@ -90,7 +90,13 @@ class DriverWithoutRay(Driver):
         self.lives, self.calls, self.needed = iter(lives), calls, 1
 
     def _owner(self):
-        answers = {"begin": (), "new_events": [], "trained": {}, "call": ["a trial"], "finish": ""}
+        answers = {
+            "begin": (),
+            "new_events": [],
+            "account": ({}, ""),
+            "call": ["a trial"],
+            "finish": "",
+        }
 
         def answered(name):
             self.calls -= 1

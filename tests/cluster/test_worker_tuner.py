@@ -235,6 +235,20 @@ def test_a_run_that_fails_is_tried_again_and_counted(tmp_path):
         assert ("rate is too high" in trial.message) == high
 
 
+def test_a_budget_that_is_spent_ends_the_workers_trials(tmp_path):
+    budget = oracles.Budget(max_epochs=4)
+    oracle = oracles.create("random", "val_loss", max_trials=9, seed=3, budget=budget)
+    service = SearchService(
+        PopulationTuner(oracle, build, directory=str(tmp_path), project_name="p", lanes=2)
+    )
+    service.begin(5)
+    worker(service, "a", tmp_path).search(**FIT | {"epochs": 5})
+    assert service.over and "4 epochs" in service.ended
+    assert service.finish("done") == ""
+    found = [(trial.status, trial.epochs) for trial in results.read(tmp_path / "p").trials]
+    assert found == [("COMPLETED", 2)] * 2
+
+
 def test_pruned_trials_are_those_of_one_process(tmp_path):
     def oracle():
         return oracles.create(

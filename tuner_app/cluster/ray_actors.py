@@ -48,9 +48,9 @@ class Owner:
         """How many workers could have a trial, now or later."""
         return self.service.workers_needed
 
-    def trained(self) -> dict[str, int]:
-        """How many runs each worker has brought to an end."""
-        return dict(self.service.trained) if self.service else {}
+    def account(self) -> tuple[dict[str, int], str]:
+        """How many runs each worker has brought to an end, and `SearchService.ended`."""
+        return (dict(self.service.trained), self.service.ended) if self.service else ({}, "")
 
     def finish(self, outcome: str) -> str:
         """See `SearchService.finish`."""

@@ -52,7 +52,14 @@ def run_search(
     seconds = time.monotonic() - began
     found = results.read(config.directory)
     return experiment.Outcome(
-        config.directory, found, driver.device, seconds, failure, driver.how_stacked
+        config.directory,
+        found,
+        driver.device,
+        seconds,
+        failure,
+        driver.how_stacked,
+        driver.ended,
+        tuple(results.edges_of(config.directory, found.trials)),
     )
 
 
@@ -106,13 +113,14 @@ class Driver:
     Attributes:
         device: What trains, in words.
         how_stacked: How a worker stacked its trials, in words; "" where none did.
+        ended: Why the search ended before its trials were used up; "" where it did not.
         deaths: How many workers have died.
     """
 
     def __init__(self, ray, config: SearchConfig, workers: Workers, observers: list, say):
         self.ray, self.config, self.workers = ray, config, workers
         self.observers, self.say = observers, say
-        self.device, self.how_stacked, self.deaths = "", "", 0
+        self.device, self.how_stacked, self.ended, self.deaths = "", "", "", 0
         self._working: dict[Any, tuple[str, Any]] = {}  # result to come → worker's name, actor
         self._started = 0  # workers so far
         self._in_a_row = 0  # deaths since the last event
@@ -146,7 +154,8 @@ class Driver:
         for _, actor in self._working.values():
             self.ray.kill(actor)
         try:
-            self.device = _device(self._ask_owner("trained"))
+            trained, self.ended = self._ask_owner("account")
+            self.device = _device(trained)
             failure = self._ask_owner("finish", outcome)
             self._pass_on()
         except OwnerDied:

@@ -160,10 +160,11 @@ class SearchService:
 
     def report(
         self, worker: str, reports: Iterable[tuple[str, int, int, Mapping[str, float], float]]
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """Epochs of several trials: trial, execution, epoch, metrics, seconds of this run.
 
-        Returns the trials among them that are to end now as pruned, with the reason.
+        Returns the trials among them that are to end now as pruned, with the reason ("pruned"), and
+        why all are to end with what they reached, "" where they are not ("over").
         """
         self.renew(worker)
         taken = [r for r in reports if self._lent.get(r[0]) == worker]
@@ -171,7 +172,8 @@ class SearchService:
             self.tuner._share_seconds(trial_id, seconds)
         self.tuner._report_epochs(report[:4] for report in taken)
         verdicts = {report[0]: self.oracle.verdict(report[0]) for report in taken}
-        return {trial_id: verdict for trial_id, verdict in verdicts.items() if verdict}
+        pruned = {trial_id: verdict for trial_id, verdict in verdicts.items() if verdict}
+        return {"pruned": pruned, "over": self.oracle.over}
 
     def end(self, worker: str, trial_id: str, ended: Ended) -> None:
         """A run is over: COMPLETED, to be tried again, or FAILED."""
@@ -251,6 +253,11 @@ class SearchService:
         """Whether all trials have ended, and every worker has left or is dead."""
         self.expire()
         return not self.workers_needed and not self._heard
+
+    @property
+    def ended(self) -> str:
+        """Why the search ended before its trials were used up; "" where it did not."""
+        return self.oracle.over if self.oracle.remaining_trials() else ""
 
     def finish(self, outcome: str) -> str:
         """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""

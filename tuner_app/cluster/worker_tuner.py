@@ -96,7 +96,9 @@ class Working:
             (i, x, e, {k: float(v) for k, v in m.items()}, self._open[i].seconds)
             for i, x, e, m in reports
         ]
-        self.oracle.verdicts |= self.service.report(self.worker, reports)
+        told = self.service.report(self.worker, reports)
+        self.oracle.verdicts |= told["pruned"]
+        self.oracle.over = told["over"]
 
     def _close_trial(
         self,
@@ -167,6 +169,8 @@ def working(tuner: PopulationTuner, service: SearchService, worker: str) -> Popu
 
 class WorkerOracle(StoredOracle):
     """What a worker knows of the oracle: its objective, and the trials that it was given."""
+
+    over = ""  # what the service's oracle said of it last
 
     def __init__(self, facts: Mapping[str, Any], put_back: Callable[[str], None]):
         super().__init__(
