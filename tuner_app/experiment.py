@@ -117,16 +117,17 @@ def run_search(
     failure = ""
     try:
         tuner.search(**prepared.fit)
-        _picture_mistakes(config, prepared.dataset)
     except tuners.SearchFailed as error:
         failure = str(error)
     finally:
         tuner.close()
+    found = results.read(directory)
+    if not failure:
+        _picture_mistakes(config, prepared.dataset, found.best)
     spent = time.monotonic() - began
     # All members of a population end together.
     whole = not tuner.oracle.remaining_trials() and config.oracle != "pbt"
     ended = "" if whole else tuner.oracle.over
-    found = results.read(directory)
     return Outcome(
         directory,
         found,
@@ -135,7 +136,7 @@ def run_search(
         failure,
         tuner.how_stacked,
         ended,
-        tuple(results.edges_of(directory)),
+        tuple(results.edges_of(directory, found.trials)),
     )
 
 
@@ -147,7 +148,7 @@ def explain(config: SearchConfig) -> str:
         return prepared.tuner.explain(**prepared.fit)
 
 
-def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:
+def _picture_mistakes(config: SearchConfig, dataset: data.Dataset, best: TrialRecord) -> None:
     """For images with classes: TensorBoard gets what the best model of the search takes for another
     class, of the validation examples."""
     if (dataset.spec.kind, dataset.spec.task) != ("image", "classification"):
@@ -155,7 +156,6 @@ def _picture_mistakes(config: SearchConfig, dataset: data.Dataset) -> None:
     from tuner_app.results.export import WEIGHTS, trained
     from tuner_app.tracking.images import write_misclassified
 
-    best = results.read(config.directory).best
     weights = config.directory / f"trial_{best.trial_id}" / WEIGHTS
     try:
         model = trained(config, dataset.spec, best, weights)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner_app.store import SearchReader
+from tuner_app.results.search_results import ranked
+from tuner_app.store import SearchReader, TrialRecord
 
 _NEAR = 0.05  # of the range, on its own scale
 _LEAST = 3  # trials, below which nothing is said
@@ -73,18 +74,22 @@ def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
     return found
 
 
-def edges_of(directory: str | Path) -> list[Edge]:
+def edges_of(directory: str | Path, trials: Sequence[TrialRecord] | None = None) -> list[Edge]:
     """The edges of a search, by the best tenth of its completed trials, or ten if that is more,
-    but a third at most."""
+    but a third at most.
+
+    Args:
+        trials: The search's, best first, where somebody has read them already.
+    """
     with SearchReader(directory) as reader:
-        goal = reader.fact("objective", {"direction": "min"})
-        trials = [trial for trial in reader.records() if trial.status == "COMPLETED"]
-        if len(trials) < 2 * _LEAST:
+        if trials is None:
+            goal = reader.fact("objective", {"direction": "min"})
+            trials = ranked(reader.records(), goal["direction"])
+        best = [trial for trial in trials if trial.status == "COMPLETED"]
+        if len(best) < 2 * _LEAST:
             return []
         space = reader.latest_space()
-    sign = -1 if goal["direction"] == "max" else 1
-    best = sorted(trials, key=lambda trial: sign * trial.score)
-    number = max(_LEAST, min(10, len(trials) // 3), len(trials) // 10)
+    number = max(_LEAST, min(10, len(best) // 3), len(best) // 10)
     return edges(space, [trial.hyperparameters for trial in best[:number]])
 
 

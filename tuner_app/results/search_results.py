@@ -62,7 +62,7 @@ def read(directory: str | Path) -> SearchResults:
         goal = reader.fact("objective", {"name": "score", "direction": "min"})
         parts = goal.get("parts") or {}
         # What else a row holds takes as long to read as what is always needed.
-        rows = reader.trials() if parts or reader.has_notes() else []
+        rows = reader.trials() if parts or reader.has_notes("events") else []
         trials = [row.record() for row in rows] if rows else reader.records()
         population = counts(reader, rows)
     values = {

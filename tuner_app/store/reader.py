@@ -114,9 +114,10 @@ class SearchReader:
         with without_collections():
             return [TrialRecord(*row[:3], from_text(row[3]), *row[4:]) for row in rows]
 
-    def has_notes(self) -> bool:
-        """Whether the oracle kept anything with a trial."""
-        return bool(self._rows("SELECT EXISTS (SELECT 1 FROM trials WHERE note IS NOT NULL)")[0][0])
+    def has_notes(self, entry: str) -> bool:
+        """Whether the oracle kept an entry of that name with any trial."""
+        query = "SELECT EXISTS (SELECT 1 FROM trials WHERE note LIKE ?)"
+        return bool(self._rows(query, f'%"{entry}":%')[0][0])
 
     def unfinished(self) -> list[TrialRow]:
         """The trials that are not over, in the order of their beginnings."""

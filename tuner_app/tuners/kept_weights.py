@@ -1,8 +1,9 @@
 """Weights on disk for the best few trials only, freed while the search goes on."""
 
 import bisect
+import contextlib
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 from tuner_app.store import TrialRecord
 
@@ -41,4 +42,5 @@ class KeptWeights:
         dropped |= self._spared
         self._spared = dropped & needed
         for trial_id in dropped - needed:
-            Path(self._path(trial_id)).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(trial_id))

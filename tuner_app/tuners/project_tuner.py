@@ -139,13 +139,17 @@ class ProjectTuner(keras_tuner.Tuner):
             raise
         self.store = store
 
+    def _weights_of(self, trial_id: str) -> str:
+        """A trial's weights. Unlike KerasTuner's `_get_checkpoint_fname`, makes no folder."""
+        return os.path.join(self.project_dir, f"trial_{trial_id}", "checkpoint.weights.h5")
+
     def _kept_weights(self) -> KeptWeights | None:
         if self._keep_best is None:
             return None
         kept = KeptWeights(
             self._keep_best,
             self.oracle.objective.direction,
-            self._get_checkpoint_fname,
+            self._weights_of,
             getattr(self.oracle, "weights_needed", set),
         )
         for trial_id in self.oracle.end_order:
