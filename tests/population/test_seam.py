@@ -75,6 +75,14 @@ def test_elastic_transform(fill_mode, interpolation, monkeypatch):
             assert_equal_to_original(backend.image, "elastic_transform", images, **named)
 
 
+def test_equalization():
+    layer = keras.layers.Equalization()
+    for pixels in (RNG.integers(20, 200, (2, 5, 6)), np.full((2, 5, 6), 7)):
+        counts = np.bincount(pixels.ravel(), minlength=256).astype("int32")
+        arguments = (layer, pixels.astype("float32"), counts)
+        assert_equal_to_original(type(layer), "_apply_equalization", *arguments, tolerance=0)
+
+
 def test_ctc_loss_and_its_gradient():
     logits = tf.constant(real(4, 6, 3))
     # Repeated labels, which need a blank between them; shorter ones, and none; a shorter output.

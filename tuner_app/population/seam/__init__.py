@@ -101,6 +101,7 @@ def _tensorflow_rest():
         condition,
         ctc,
         decomposition,
+        equalization,
         image,
         numeric,
         padding,
@@ -122,5 +123,6 @@ def _tensorflow_rest():
         (nn, "leaky_relu", numeric.leaky_relu),
         (nn, "ctc_loss", ctc.ctc_loss),
         (math, "in_top_k", numeric.in_top_k),
+        (keras.layers.Equalization, "_apply_equalization", equalization.apply_equalization),
         _crop(),
     ]
