@@ -93,3 +93,19 @@ def test_one_kind_stacks_beside_one_that_does_not(tmp_path):
     assert modes == {"own": "fit", "usual": "stacked"}
     assert summary["stacked"] + sum(summary["by_fit"].values()) == 4
     assert summary["stack"].useful_share == 1.0
+
+
+class Interrupts(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_a_trial_by_fit_that_was_interrupted_begins_again_and_is_named(tmp_path):
+    def own_step(hp):
+        return line(hp, OwnStep)
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, own_step, callbacks=[Interrupts()])
+    rows, _ = searched(tmp_path, own_step)
+    reason = "trained by fit: OwnStep has its own train_step"
+    assert rows[0].message == f"{reason}; interrupted, and begun again"

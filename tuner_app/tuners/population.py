@@ -236,7 +236,14 @@ class PopulationTuner(SequentialTuner):
         reason = self._reasons.get(trial.trial_id)
         score = trial.metrics.get_best_value(self.oracle.objective.name)
         if reason is not None and score is not None and math.isfinite(score):
-            trial.message = f"{BY_FIT}{reason}"
+            trial.message = f"{BY_FIT}{reason}{self._begun_again(trial.trial_id)}"
+
+    def _begun_again(self, trial_id: str) -> str:
+        """What a resume did to a trial trained by fit: Keras's order of the data and a model's own
+        random numbers can't be taken up amid a training, so it began with the first epoch."""
+        before = [attempt["outcome"] for attempt in self.store.attempts(trial_id)]
+        interrupted = {"INTERRUPTED", "KILLED"} & set(before)
+        return "; interrupted, and begun again" if interrupted else ""
 
     def _configure_tensorboard_dir(self, callbacks, trial, execution=0) -> None:
         super()._configure_tensorboard_dir(callbacks, trial, execution)
