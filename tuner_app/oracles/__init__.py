@@ -17,7 +17,8 @@ from tuner_app.oracles.hyperband import HyperbandOracle
 from tuner_app.oracles.pbt import PopulationOracle
 from tuner_app.oracles.random import RandomOracle
 from tuner_app.oracles.sampled import SAMPLERS, STARTUP, SampledOracle
-from tuner_app.oracles.stored import ENDED, StoredOracle
+from tuner_app.oracles.stored import StoredOracle
+from tuner_app.store.trial_row import ENDED
 
 __all__ = [
     "ENDED",

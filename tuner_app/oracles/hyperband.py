@@ -2,8 +2,9 @@
 
 import keras_tuner
 
-from tuner_app.oracles.stored import ENDED, StoredOracle
+from tuner_app.oracles.stored import StoredOracle
 from tuner_app.oracles.trial_from_row import stored_status
+from tuner_app.store.trial_row import ENDED
 
 NAME = "hyperband"
 _REPLACED = 2  # a rung draws at most so many times its size, when all that it draws fails

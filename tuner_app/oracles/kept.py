@@ -128,6 +128,8 @@ class KeptOracle(keras_tuner.Oracle):
 
     def _fold_older(self, trial) -> None:
         """A trial has ended; those that ended long before it are folded."""
+        if self.store is None:
+            return
         self._at_hand.append(trial)
         if len(self._at_hand) > _AT_HAND:
             older = self._at_hand.popleft()

@@ -1,29 +1,24 @@
 """Any KerasTuner oracle, with its state in the store, a budget, early ends and a word on failures.
 
-How the state gets there and back is in `kept`; here is what a trial's life adds to KerasTuner's.
+How the state gets there and back is in `kept`, pruners and the budget are in `early_ends`; here is
+what the rest of a trial's life adds to KerasTuner's.
 """
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
-import optuna
 from keras_tuner.src.engine import metrics_tracking
 from keras_tuner.src.engine import trial as trial_module
 
 from tuner_app.errors import UserError
 from tuner_app.oracles import pruning
 from tuner_app.oracles.budget import Budget, Spent
+from tuner_app.oracles.early_ends import EndingOracle
 from tuner_app.oracles.failure import SearchFailed, is_excused, reason
-from tuner_app.oracles.kept import KeptOracle
-from tuner_app.oracles.mirror import Mirror
-from tuner_app.oracles.objectives import directions, results
-from tuner_app.oracles.quiet_optuna import quiet_optuna
+from tuner_app.oracles.objectives import directions
 from tuner_app.oracles.shared_definitions import share
 from tuner_app.oracles.trial_from_row import stored_status
-from tuner_app.store import SearchStore, TrialRow
-from tuner_app.store.trial_row import ENDED
+from tuner_app.store import SearchStore
 
 
 @functools.cache
@@ -32,7 +27,7 @@ def _direction(metric: str) -> str | None:
     return metrics_tracking.infer_metric_direction(metric)
 
 
-class StoredOracle(KeptOracle):
+class StoredOracle(EndingOracle):
     """What is put before an oracle class, so that the store keeps what it knows.
 
     Args (keywords only, besides the oracle's own):
@@ -48,11 +43,6 @@ class StoredOracle(KeptOracle):
             epoch, COMPLETED with what they reached.
     """
 
-    pruner: str = "none"
-    epochs: int | None = None
-    _mirror: Mirror | None = None
-    spent: Spent | None = None
-    _verdicts: Mapping[str, str] = MappingProxyType({})
     max_failed_fraction: float = 0.8
     seed_given: bool = False
 
@@ -85,7 +75,6 @@ class StoredOracle(KeptOracle):
     def attach(self, store: SearchStore | None) -> None:
         """From now on every change goes to `store`; with None, nowhere."""
         super().attach(store)
-        self._verdicts = {}
         self._errors = sum(
             self.trials[i].status == "FAILED" and not is_excused(self.trials[i].message)
             for i in self.end_order
@@ -132,48 +121,6 @@ class StoredOracle(KeptOracle):
                     trial.message = f"Diverged: {self.objective.name} is {trial.score}"
                 trial.score, trial.best_step = None, 0
             self._note_end(trial)
-
-    # Early ends.
-
-    @property
-    def mirror(self) -> Mirror:
-        """Optuna's view of the search, for its pruners."""
-        if self._mirror is None:
-            with quiet_optuna():
-                made = optuna.samplers.RandomSampler(seed=0)
-                self._mirror = Mirror(made, directions(self.objective), 0)
-            self._mirror.study.pruner = pruning.pruner(self.pruner, self.epochs or 1)
-        return self._mirror
-
-    def hear(self, reports: Iterable[tuple[str, int, int, Mapping[str, float]]]) -> None:
-        """Takes epochs of running trials: each trial id, execution, epoch (from 0), metrics.
-
-        What comes of them is asked for by `verdict` and `over`. Pruners see the first execution
-        only.
-        """
-        if self.spent is not None:
-            for _, _, _, metrics in reports:
-                self.spent.epoch(metrics.get(self.objective.name))
-        if self.pruner == "none":
-            return
-        name, heard = self.objective.name, {}
-        for trial_id, execution, epoch, metrics in reports:
-            if execution == 0 and name in metrics:
-                if trial_id not in self.mirror:
-                    self.mirror.add(trial_id)
-                self.mirror.report(trial_id, epoch + 1, metrics[name])
-                heard[trial_id] = epoch + 1
-        for trial_id in self.mirror.to_prune(heard):
-            self._verdicts[trial_id] = f"Pruned after {heard[trial_id]} epochs: {self.pruner}"
-
-    @property
-    def over(self) -> str:
-        """Why the search is over before its trials are used up: the budget; "" while it is not."""
-        return "" if self.spent is None else self.spent.reason
-
-    def verdict(self, trial_id: str) -> str:
-        """Why a running trial is to end now as pruned; "" where it is to go on."""
-        return self._verdicts.get(trial_id, "")
 
     def put_back(self, trial_id: str) -> None:
         """A running trial was interrupted: it is the next to run, and nobody is blamed."""
@@ -272,44 +219,9 @@ class StoredOracle(KeptOracle):
                 self.spent.trial(trial.score)
             self._ends[trial_id] = len(self.end_order) - 1
             self._errors += trial.status == "FAILED" and not is_excused(trial.message)
+            self._fold_older(trial)
         if self.store is not None:
             self.save_trial(trial)
             text = trial.message or ""
             self.store.end_attempt(trial_id, stored_status(trial), reason(text), text)
             self.save()
-            self._fold_older(trial)
-
-    def _mirror_end(self, trial) -> None:
-        if trial.trial_id in self.mirror:
-            self.mirror.tell(trial.trial_id, stored_status(trial), results(trial, self.objective))
-
-    # From the store.
-
-    def _restore(self, rows: list[TrialRow]) -> None:
-        super()._restore(rows)
-        self._restore_curves(rows)
-        self._restore_spent(rows)
-
-    def _restore_curves(self, rows: list[TrialRow]) -> None:
-        """Has the pruner see again what it saw, trial by trial."""
-        self._verdicts = {}
-        if self.pruner == "none":
-            return
-        for row in rows:
-            if row.trial_id not in self.mirror:
-                self.mirror.add(row.trial_id)
-                self.mirror.see(row.trial_id, self._curve(row.trial_id))
-                if row.status in ENDED:
-                    self._mirror_end(self.trials[row.trial_id])
-
-    def _restore_spent(self, rows: list[TrialRow]) -> None:
-        if self.spent is None:
-            return
-        self.spent.epochs(sum(row.epochs for row in rows))
-        for row in sorted((r for r in rows if r.ended is not None), key=lambda r: r.ended):
-            self.spent.trial(row.score)
-
-    def _curve(self, trial_id: str) -> dict[int, float]:
-        """The objective after so many epochs of a trial's first execution."""
-        history, name = self.store.history(trial_id), self.objective.name
-        return {e + 1: m[name] for (x, e), m in history.items() if x == 0 and name in m}
