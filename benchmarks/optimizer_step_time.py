@@ -49,7 +49,6 @@ SAME = {
     "momentum": "SGD, momentum",
     "signum": "SGD, momentum",
     "nesterov": "SGD, Nesterov",
-    "lars": "SGD, momentum",
     "adagrad": "Adagrad",
     "rmsprop": "RMSprop",
     "adadelta": "Adadelta",
@@ -71,6 +70,7 @@ SAME = {
 }
 # Those with more, beside the nearest, and what they do more.
 MORE = {
+    "lars": ("SGD, momentum", "two norms of each tensor, and the weights again for the decay"),
     "adan": ("AdamW", "two slots more to read and write"),
     "ademamix": ("AdamW", "a slot more"),
     "mars": ("AdamW", "a slot more, and a norm"),
@@ -78,10 +78,10 @@ MORE = {
     "d_adaptation": ("AdamW", "a slot more, and sums over all weights before the step"),
     "schedule_free_sgd": ("SGD, momentum", "an average, in place of a velocity"),
     "cautious": ("AdamW", "a mask and its sum"),
-    "lookahead": ("AdamW", "a slot more and a selection"),
+    "lookahead": ("AdamW", "a slot more"),
     "sam": ("AdamW", "a slot more, a norm, and both kinds of step computed"),
     "asam": ("AdamW", "a slot more, a norm, and both kinds of step computed"),
-    "swa": ("SGD, momentum", "a slot more and a selection"),
+    "swa": ("SGD, momentum", "a slot more"),
     "shampoo": ("SGD, momentum", "products with two matrices, whose roots every 10 steps are new"),
     "soap": ("AdamW", "products with four matrices, whose QR every 10 steps is new"),
     "full_matrix_adagrad": ("Adagrad", "an eigendecomposition n × n for n weights"),

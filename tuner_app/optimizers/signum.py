@@ -27,8 +27,8 @@ class SignumRule(Rule):
 
     def update(self, param, grad, slots, hyperparameters, step):
         rho = hyperparameters["rho"]
-        # m ← ρ m + (1 − ρ) g;  x ← x − α sign(m)
-        m = rho * slots["m"] + (1 - rho) * grad
+        # m ← ρ m + (1 − ρ) g, in Adam's faster form;  x ← x − α sign(m)
+        m = slots["m"] + (1 - rho) * (grad - slots["m"])
         return param - hyperparameters["learning_rate"] * ops.sign(m), {"m": m}
 
 

@@ -39,8 +39,9 @@ class SWARule(Wrapper):
         since = step - start
         n = ops.floor(ops.maximum(since, 0.0) / period) + 1
         due = ops.logical_and(since >= 0, ops.mod(ops.maximum(since, 0.0), period) < 0.5)
-        average = ops.where(due, slots["average"] + (x - slots["average"]) / n, slots["average"])
-        return new, inner | {"average": ops.where(since < 0, x, average)}
+        # Before T all of x, then 1 / n of it where one is due, and nothing else
+        share = ops.where(since < 0, ops.ones_like(n), ops.cast(due, n.dtype) / n)
+        return new, inner | {"average": (1 - share) * slots["average"] + share * x}
 
     def eval_param(self, param, slots, hyperparameters):
         return slots["average"]

@@ -37,7 +37,7 @@ class YogiRule(Rule):
         m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
         # v ← v − (1 − β₂) sign(v − g²) g²
         square = grad * grad
-        v = slots["v"] - (1 - beta_2) * ops.sign(slots["v"] - square) * square
+        v = slots["v"] + (1 - beta_2) * square * ops.sign(square - slots["v"])
         # x ← x − α m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ); as in Adam, the
         # corrections are moved off the tensors
         root_correction = ops.sqrt(1 - beta_2**step)
