@@ -21,7 +21,7 @@ def import_quietly() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # The variable is only obeyed once TensorFlow has initialized its logging; until then its C++
     # libraries write to file descriptor 2, which Python's sys.stderr can't intercept.
-    with _native_stderr_held_back():
+    with native_stderr_held_back():
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
     # Keras asks for a garbage collection at every model it clears; with the libraries' own objects,
@@ -80,7 +80,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def _native_stderr_held_back() -> Iterator[None]:
+def native_stderr_held_back() -> Iterator[None]:
     """What is written to file descriptor 2 inside is dropped, or shown if an exception leaves."""
     sys.stderr.flush()
     original = os.dup(2)

@@ -1,7 +1,9 @@
 """The search on real Ray, in name spaces of its own: it sees loopback and its own processes."""
 
 import importlib.util
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 from tuner_app import experiment, results
 from tuner_app.cli.main import main
-from tuner_app.cluster.ray_engine import Driver
+from tuner_app.cluster.ray_connection import connected
+from tuner_app.cluster.ray_engine import Driver, OwnerDied
 from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
@@ -54,6 +57,32 @@ def test_a_killed_workers_trials_run_elsewhere_with_one_machines_results(tmp_pat
         with SearchReader(tmp_path / "ray") as reader:
             assert len(reader.history(trial_id)) == script.EPOCHS
     assert not (tmp_path / "ray" / "workers").exists()
+
+
+def test_a_ray_of_our_own_is_on_loopback_with_a_token_and_leaves_sigterm_to_us(monkeypatch):
+    given = {}
+
+    def init(**options):
+        given.update(options, token=os.environ["RAY_AUTH_TOKEN"])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if options["address"] != "local":
+            raise ConnectionError("nobody there")
+
+    exceptions = SimpleNamespace(RayError=Gone)
+    stand_in = SimpleNamespace(init=init, shutdown=lambda: None, exceptions=exceptions)
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    with connected(Workers(2)) as ray:
+        assert ray is stand_in and signal.getsignal(signal.SIGTERM) is before
+    assert given["_node_ip_address"] == "127.0.0.1" and len(given["token"]) == 64
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "the cluster's")
+    with pytest.raises(UserError, match="No Ray cluster answers at 'auto' .nobody there"):
+        with connected(Workers(2, "auto")):
+            pass
+    assert given["token"] == os.environ["RAY_AUTH_TOKEN"] == "the cluster's"
 
 
 class Gone(Exception):
@@ -133,6 +162,13 @@ def test_a_search_whose_workers_all_die_is_given_up_in_a_line(tmp_path):
     driver = DriverWithoutRay(tmp_path, ["dies"] * 100)
     with pytest.raises(UserError, match="4 workers died in a row.* What has finished is kept"):
         driver.run()
+
+
+def test_what_ray_could_not_begin_is_told(tmp_path):
+    death = Gone("The actor died because of an error raised in its creation task, ...\nNo module x")
+    assert "begin the process that owns a search (No module x)" in str(
+        OwnerDied(str(tmp_path), Workers(1), death)
+    )
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 3])

@@ -102,7 +102,8 @@ def _run(
                 outcome = ray_engine.run_search(config, workers, observers, **told)
     except KeyboardInterrupt:
         if holds_search(config.directory):
-            how = f"Go on with: {command_line('resume', config.directory)}"
+            flags = workers.flags.split() if workers else []
+            how = f"Go on with: {command_line('resume', config.directory, *flags)}"
         else:
             how = "Nothing was begun."
         print(f"\nStopped. {how}", file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 
 from tuner_app import experiment, results
 from tuner_app.cluster.ray_actors import Owner, Worker
+from tuner_app.cluster.ray_connection import connected
 from tuner_app.cluster.workers import Workers
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
@@ -43,12 +44,9 @@ def run_search(
     began = time.monotonic()
     experiment.check(config, resume=resume)
     config = dataclasses.replace(config, project=str(config.directory.absolute()))
-    ray = _connected(workers)
-    try:
+    with connected(workers) as ray:
         driver = Driver(ray, config, workers, list(observers), say)
         failure = driver.run()
-    finally:
-        ray.shutdown()
     seconds = time.monotonic() - began
     found = results.read(config.directory)
     return experiment.Outcome(
@@ -63,46 +61,15 @@ def run_search(
     )
 
 
-def _connected(workers: Workers):
-    """The `ray` module, connected to a cluster."""
-    # Ray would build an environment for every worker out of a project that `uv run` has started.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if not workers.address:  # else a Ray of our own would listen on the machine's address
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    try:
-        import ray
-    except ImportError:
-        raise UserError(
-            "The engine is ray, which is not installed. Install it: pip install 'tuner-app[ray]'."
-        ) from None
-    options: dict[str, Any] = {}
-    if not workers.address:
-        options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        if hasattr(os, "sched_getaffinity"):  # Ray would count cores that this process may not use
-            options["num_cpus"] = len(os.sched_getaffinity(0))
-    try:
-        ray.init(
-            address=workers.address or "local",
-            log_to_driver=False,
-            logging_level="critical",
-            **options,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"No Ray cluster answers at {workers.address!r} ({error}). Expected auto or HOST:PORT "
-            "of a running one (`ray start --head`), or nothing, for one on this machine alone."
-        ) from None
-    return ray
-
-
 class OwnerDied(UserError):
     """The process that owned the search is gone."""
 
-    def __init__(self, directory: str, workers: Workers):
+    def __init__(self, directory: str, workers: Workers, death: BaseException):
+        died = "The process that owned the search died: it was killed, or had no memory left."
+        if _failed_to_begin(death):
+            died = f"Ray can't begin the process that owns a search ({_last_line(death)})."
         super().__init__(
-            "The process that owned the search died: it was killed, or had no memory left. What "
-            "has finished is kept; go on with: tuner-app resume "
+            f"{died} What has finished is kept; go on with: tuner-app resume "
             f"{shlex.quote(directory)} {workers.flags}"
         )
 
@@ -215,9 +182,12 @@ class Driver:
             trials = "1 trial, which runs" if len(lost) == 1 else f"{len(lost)} trials, which run"
             self.say(f"Worker {name} died with {trials} again elsewhere.")
             if self._in_a_row > DEATHS * self.workers.number:
+                why = "Ray's logs (/tmp/ray/session_latest/logs) may tell why."
+                if _failed_to_begin(death):
+                    why = f"The last one could not begin: {_last_line(death)}."
                 raise UserError(
-                    f"{self._in_a_row} workers died in a row, without an epoch in between. Ray's "
-                    "logs (/tmp/ray/session_latest/logs) may tell why. What has finished is kept."
+                    f"{self._in_a_row} workers died in a row, without an epoch in between. {why} "
+                    "What has finished is kept."
                 ) from death
         self.ray.kill(actor)
         needed = self._ask_owner("workers_needed")
@@ -238,8 +208,8 @@ class Driver:
     def _ask_owner(self, name: str, *arguments: object) -> Any:
         try:
             return self._ask(getattr(self.owner, name).remote(*arguments))
-        except self.ray.exceptions.RayError:
-            raise OwnerDied(self.config.project, self.workers) from None
+        except self.ray.exceptions.RayError as death:
+            raise OwnerDied(self.config.project, self.workers, death) from None
 
     def _ask(self, reference) -> Any:
         """The answer; what was raised there is raised here, without Ray's account of it."""
@@ -247,6 +217,15 @@ class Driver:
             return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+
+def _failed_to_begin(death: BaseException) -> bool:
+    """Whether an actor's class could not be made, as where this package is not installed."""
+    return "creation task" in str(death)
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[-1].rstrip(".")
 
 
 def _device(trained: dict[str, int]) -> str:
