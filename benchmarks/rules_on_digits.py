@@ -3,6 +3,7 @@
     python benchmarks/rules_on_digits.py                            # writes docs/optimizers.md
     python benchmarks/rules_on_digits.py --rules=adam,keras:adam
     python benchmarks/rules_on_digits.py --mnist=FOLDER             # of the four IDX files
+    python benchmarks/rules_on_digits.py --mnist=FOLDER --examples=3000 --epochs=5  # a quick look
 
 A perceptron of one hidden layer of 64, batches of 32, a constant learning rate, an equal number of
 gradients for each. Tuned: 20 points of a quasi-random sequence over the ranges that a search has
@@ -43,7 +44,7 @@ def digits():
     return tuple(part.arrays() for part in (found.train, found.validation, found.test))
 
 
-def mnist(folder, examples=10_000):
+def mnist(folder, examples):
     """The same of MNIST: the first images to train on, the next half as many to validate."""
 
     def read(name):
@@ -189,11 +190,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rules", default="", help="names, separated by commas; all without")
     parser.add_argument("--mnist", default="", help="a folder with MNIST's IDX files")
+    parser.add_argument("--examples", type=int, default=10_000, help="of MNIST, to train on")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--results", default="rules_on_digits.json", help="where results are kept")
     arguments = parser.parse_args()
     which = "mnist" if arguments.mnist else "digits"
-    parts = mnist(arguments.mnist) if arguments.mnist else digits()
+    parts = mnist(arguments.mnist, arguments.examples) if arguments.mnist else digits()
     names = arguments.rules.split(",") if arguments.rules else catalogue.names("optimizers")
     kept = Path(arguments.results)
     everything = json.loads(kept.read_text()) if kept.exists() else {}
@@ -212,8 +214,11 @@ def main():
         print(f"{name:24} {default:5.1f} {tuned:5.1f} {row['seconds']:6} s", flush=True)
     document = DOCUMENT.read_text(encoding="utf-8")
     begin, end = BEGIN.format(which), END.format(which)
-    before, _, rest = document.partition(begin)
+    before, found, rest = document.partition(begin)
+    if not found:
+        before += f"\n## On {which}\n\n"
     _, _, after = rest.partition(end)
+    after = after or "\n"
     about = (
         f"{datetime.date.today()}, {platform.machine()}, Keras {keras.__version__} on "
         f"{keras.backend.backend()}; {len(parts[0][1])} examples to train on, {len(parts[1][1])} "
