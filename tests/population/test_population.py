@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tuner_app.errors import UserError
-from tuner_app.population import CannotStack, Population, programs
+from tuner_app.population import CannotStack, Population, blocks, programs
 from tuner_app.population.building import built
 from tuner_app.population.lane import initial_values
 from tuner_app.population.signature import describe
@@ -127,6 +127,55 @@ def test_compaction_keeps_each_trial_and_drops_idle_lanes(together):
     assert_same(logs, together[0][2])
 
 
+def test_blocks_side_by_side_and_lanes_that_move_between_them_keep_each_trial(
+    together, monkeypatch
+):
+    monkeypatch.setattr(blocks, "FEWEST_LANES", 2)
+    monkeypatch.setattr(blocks, "cores", lambda: 2)
+    p, logs = population(lanes=6), {}
+
+    def epoch():
+        reports = p.run_epoch()
+        for report in reports:
+            logs.setdefault(report.key, []).append(report.logs)
+        return {report.key for report in reports}
+
+    for key in (0, 1, 2, "diverges", 3, 5):
+        admit(p, key)
+    assert epoch() == {0, 1, 2, "diverges", 3, 5}
+    stack = p.stack_of(5)
+    assert (stack.width, stack.busy_blocks) == (3, [0, 1])
+    for key in (0, 1, "diverges"):
+        p.retire(key)
+    held = p.lane(5).get_weights()
+    epoch()
+    assert stack.busy_blocks == [0] and p.stats.useful_share == 1  # all in the first
+    moved = p.lane(5).get_weights()
+    assert any((a != b).any() for a, b in zip(held, moved, strict=True))  # it went on training
+    admit(p, 0, state=None)  # into the block that was idle
+    logs[0].clear()
+    epoch()
+    assert stack.busy_blocks == [0, 1]
+    for key in (2, 3, 5):
+        assert_same(logs[key], together[0][key])
+        p.retire(key)
+    p.compact()
+    epoch(), epoch()
+    assert_same(logs[0], together[0][0])
+    assert p.stats.lanes == 1 and p.stats.traces == 2  # gathered as it was, compacted anew
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 8])
+def test_blocks_are_alike_and_waste_few_lanes(cores, monkeypatch):
+    monkeypatch.setattr(blocks, "cores", lambda: cores)
+    for lanes in (1, 15, 16, 50, 97, 100, 256):
+        for lane_bytes in (1000, 400_000, 10**9):
+            width = blocks.width(lanes, lane_bytes)
+            count = -(-lanes // width)
+            assert width >= min(lanes, blocks.FEWEST_LANES)
+            assert count * width - lanes < count  # no block could be without its last lane
+
+
 def test_lane_reads_and_sets_weights_and_learning_rate():
     p = population(validation=None)
     for key in (0, 1):
@@ -236,7 +285,9 @@ def learning_rates_are_each_rule_s_own(p):
         _ = p.lane(1).learning_rate
 
 
-def test_optimizers_of_every_type_share_one_program(plain_keras):
+def test_optimizers_of_every_type_share_one_program(plain_keras, monkeypatch):
+    monkeypatch.setattr(blocks, "FEWEST_LANES", 2)
+    monkeypatch.setattr(blocks, "cores", lambda: 2)  # two blocks of three lanes
     p = population(lanes=6)
     # Not in the rules' order, and unevenly many; the last two come when lanes have been left.
     names = ["adam", "schedule", "adam", "average", "momentum", "adamw", "adam", "average"]
@@ -248,6 +299,11 @@ def test_optimizers_of_every_type_share_one_program(plain_keras):
             p.admit(key, with_rule(name, 0.01 * (key + 1)), seed=key, epochs=2)
         for report in p.run_epoch():
             found.setdefault(report.key, []).append(report.logs)
+            assert (report.scheduled_rate is not None) == (names[report.key] == "schedule")
+            if report.scheduled_rate is not None:
+                optimizer = with_rule("schedule", 0.01 * (report.key + 1)).optimizer
+                expected = optimizer._learning_rate(2 * report.epoch)  # two steps an epoch
+                assert report.scheduled_rate == pytest.approx(float(expected), rel=1e-6)
             if report.done:
                 weights = p.lane(report.key).get_weights()
                 p.retire(report.key)

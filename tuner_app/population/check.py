@@ -75,11 +75,16 @@ def _compared(stack, lanes, trials, steps: int, larger: bool) -> list[Verdict]:
     indices = np.zeros((len(chosen[0]), len(stack.trials), chosen[0].shape[1]), "int32")
     for lane, index in zip(lanes, chosen, strict=True):
         indices[:, lane] = index
-    numbers = stack.arrays.numbers_of(descriptions)
+    arrays = stack.arrays
+    blocks = sorted({arrays.place(lane)[0] for lane in lanes})
+    numbers = arrays.numbers_of(descriptions)
+    numbers = [numbers[block] for block in blocks]
+    orders = [indices[:, arrays.lanes(block)] for block in blocks]
+    states = [arrays.blocks[block] for block in blocks]
     try:
         # A backend tells only now of an operation that it has no kernel for.
         with vectorize.exact_reason():
-            state = stack.programs.first_steps(stack.arrays.state, numbers, indices)
+            states = stack.programs.first_steps(states, numbers, orders)
     except CannotStack as failure:
         return [Verdict(f"when its first steps were run: {failure}")] * len(trials)
     batches = [[plain.batch(stack.train, rows) for rows in index] for index in chosen]
@@ -88,19 +93,20 @@ def _compared(stack, lanes, trials, steps: int, larger: bool) -> list[Verdict]:
         plain.steps(trial, description, of_one, trial.values)
         for trial, description, of_one in zip(trials, shown, batches, strict=True)
     ]
-    arguments = stack.programs.held_out_arguments(at_most=1)
     try:
         with vectorize.exact_reason():
-            columns = stack.programs.run("close", state, numbers, *arguments)
-            columns = {name: vectorize.to_host(column) for name, column in columns.items()}
+            columns, _ = stack.programs.close(states, numbers, at_most=1)
     except CannotStack as failure:
         return [Verdict(f"when it was first evaluated: {failure}")] * len(trials)
     verdicts = []
     for lane, trial, description, of_one, want in zip(
         lanes, trials, shown, batches, wanted, strict=True
     ):
-        logs = {name: float(column[lane]) for name, column in columns.items()}
-        got = Outcome(logs, stack.arrays.values_of(state, lane, stack.rule_of(trial.description)))
+        block, row = arrays.place(lane)
+        block = blocks.index(block)
+        logs = {name: float(c[block * stack.width + row]) for name, c in columns.items()}
+        rule = stack.rule_of(trial.description)
+        got = Outcome(logs, arrays.values_of(states[block], row, rule))
         reason = difference(trial, description, of_one, got, want)
         if reason is None and want.finite and stack.validation and trial is trials[-1]:
             reason = _evaluated_otherwise(stack, trial, description, got)

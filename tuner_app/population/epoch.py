@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from tuner_app.population import vectorize
+from tuner_app.population.readout import rate_place
 
 
 class Epoch:
@@ -13,14 +13,17 @@ class Epoch:
     def __init__(self, stack):
         self.stack = stack
         self.step = 0
-        self._full = self._tail = None  # int32 (steps, lanes, batch) and (lanes, remainder)
+        # By block in use: int32 (steps, lanes, batch) and (lanes, remainder).
+        self._full: dict[int, np.ndarray] | None = None
+        self._tail: dict[int, np.ndarray] = {}
 
     @property
     def full_steps(self) -> int:
         return self.stack.train.size // self.stack.batch_size
 
-    def advance(self) -> dict[object, dict[str, float]] | None:
-        """Runs at most `steps_per_call` steps; at the epoch's end, each trial's logs by key."""
+    def advance(self) -> dict[object, tuple[dict[str, float], float | None]] | None:
+        """Runs at most `steps_per_call` steps; at the epoch's end, each trial's logs, and where
+        its learning rate's schedule stands, by key."""
         started = time.monotonic()
         if self._full is None:
             self._draw_order()
@@ -32,56 +35,58 @@ class Epoch:
 
     def _draw_order(self):
         stack, size = self.stack, self.stack.train.size
-        used, lanes = self.full_steps * stack.batch_size, len(stack.trials)
-        indices = np.zeros((lanes, size), "int32")
-        for lane, trial in enumerate(stack.trials):
-            if trial is not None:
-                indices[lane] = stack.train.order(trial.seed, trial.epoch)
-        full = indices[:, :used].reshape(lanes, self.full_steps, stack.batch_size)
-        self._full = np.ascontiguousarray(full.transpose(1, 0, 2))
-        self._tail = indices[:, used:]
+        used = self.full_steps * stack.batch_size
+        self._full, self._tail = {}, {}
+        for block in stack.busy_blocks:
+            indices = np.zeros((stack.width, size), "int32")
+            for row, trial in enumerate(stack.trials[stack.arrays.lanes(block)]):
+                if trial is not None:
+                    indices[row] = stack.train.order(trial.seed, trial.epoch)
+            full = indices[:, :used].reshape(stack.width, self.full_steps, stack.batch_size)
+            self._full[block] = np.ascontiguousarray(full.transpose(1, 0, 2))
+            self._tail[block] = indices[:, used:]
 
-    def _run(self, name, *arguments):
-        stack = self.stack
-        return stack.programs.run(name, stack.arrays.state, stack.arrays.numbers, *arguments)
+    def _run(self, function, orders: dict[int, np.ndarray]):
+        arrays = self.stack.arrays
+        states = [arrays.blocks[block] for block in orders]
+        numbers = [arrays.numbers[block] for block in orders]
+        for block, state in zip(orders, function(states, numbers, [*orders.values()]), strict=True):
+            arrays.blocks[block] = state
 
     def _run_full_batches(self):
-        stack = self.stack
-        width = min(stack.steps_per_call, self.full_steps)
-        count = min(width, self.full_steps - self.step)
-        chunk = np.zeros((width, *self._full.shape[1:]), "int32")
-        chunk[:count] = self._full[self.step : self.step + count]
-        stack.arrays.state = self._run(
-            "train",
-            stack.train.leaves,
-            vectorize.to_device(chunk),
-            vectorize.to_device(np.int32(count)),
-        )
+        count = min(self.stack.steps_per_call, self.full_steps - self.step)
+        parts = {block: o[self.step : self.step + count] for block, o in self._full.items()}
+        self._run(self.stack.programs.train, parts)
         self.step += count
         self._count(count)
 
     def _count(self, steps):
         stats = self.stack.stats
-        stats.lane_steps += steps * len(self.stack.trials)
+        stats.lane_steps += steps * self.stack.width * len(self._full)
         stats.useful_lane_steps += steps * self.stack.active
 
     def _close(self):
         stack = self.stack
-        if self._tail.shape[1]:
-            tail = vectorize.to_device(self._tail)
-            stack.arrays.state = self._run("tail", stack.train.leaves, tail)
+        if stack.train.size % stack.batch_size:
+            self._run(stack.programs.tail, self._tail)
             self._count(1)
-        logs = self._run("close", *stack.programs.held_out_arguments())
-        logs = {name: vectorize.to_host(column) for name, column in logs.items()}
+        blocks = list(self._full)
+        states = [stack.arrays.blocks[block] for block in blocks]
+        numbers = [stack.arrays.numbers[block] for block in blocks]
+        logs, rates = stack.programs.close(states, numbers)
         stack.arrays.reset_metrics()
-        self.step, self._full, self._tail = 0, None, None
+        self.step, self._full, self._tail = 0, None, {}
         found = {}
-        for lane, trial in enumerate(stack.trials):
+        trials = [t for block in blocks for t in stack.trials[stack.arrays.lanes(block)]]
+        for lane, trial in enumerate(trials):
             if trial is not None:
                 trial.epoch += 1
                 if trial.epoch == trial.epochs:
                     self._put_averages_in_place(trial)
-                found[trial.key] = {name: float(column[lane]) for name, column in logs.items()}
+                own = {name: float(column[lane]) for name, column in logs.items()}
+                optimizer = stack.rule_of(trial.description).optimizer
+                scheduled = rates is not None and rate_place(optimizer) is None
+                found[trial.key] = own, float(rates[lane]) if scheduled else None
         return found
 
     def _put_averages_in_place(self, trial):

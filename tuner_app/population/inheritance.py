@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import tree
 
-from tuner_app.population import vectorize
 from tuner_app.population.building import built
 from tuner_app.population.description import Description
 from tuner_app.population.drawing import drawn
@@ -128,12 +126,11 @@ def _possible(stack, copy: Copy) -> bool:
 
 
 def _copy_within(stack, copies: list[Copy]) -> None:
-    index = np.arange(len(stack.trials), dtype="int32")
+    index = np.arange(len(stack.trials))
     for copy in copies:
         index[stack.lane_of(copy.key)] = stack.lane_of(copy.source)
-    index = vectorize.to_device(index)
     arrays = stack.arrays
-    arrays.state = tree.map_structure(lambda a: vectorize.rows(a, index), arrays.state)
+    arrays.arrange(index.tolist(), len(index), stack.width)
     for copy in copies:
         trial, source = stack.trial(copy.key), stack.trial(copy.source)
         trial.description, trial.seed, trial.epoch = (

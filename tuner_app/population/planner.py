@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import keras
 
 from tuner_app.population.timing import Timing, multiplications_a_second, timed
+from tuner_app.population.vectorize import on_accelerator as _on_accelerator
 from tuner_app.population.work import (
     activations,
     has_convolutions,
@@ -171,16 +172,6 @@ def _slow_in_loops(model) -> bool:
 
 def _on_jax() -> bool:
     return keras.backend.backend() == "jax"
-
-
-def _on_accelerator() -> bool:
-    if _on_jax():
-        import jax
-
-        return jax.default_backend() != "cpu"
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def estimate(model, batch_size: int, mode: Mode, speed: float) -> Timing:

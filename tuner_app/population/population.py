@@ -24,12 +24,14 @@ class EpochReport:
         epoch: how many epochs it has done, 1 after the first.
         logs: as in Keras's `History`, metric name to value, validation's with "val_".
         done: whether that was its last; it then waits to be read and retired.
+        scheduled_rate: its learning rate now, where that follows a schedule.
     """
 
     key: object
     epoch: int
     logs: dict[str, float]
     done: bool
+    scheduled_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,10 @@ class Population:
         except Exception:  # whatever it is, the ordinary way will tell
             return None, None
         shape = self._shapes.get(description.body.structure, _Shape())
-        known = any(stack.knows(description) for stack in shape.stacks)
+        known = any(
+            stack.knows(description) or stack.awaits(description) and stack.accepts(description)
+            for stack in shape.stacks
+        )
         return (model, description) if known else (None, None)
 
     def _place(self, trial: Trial, shape: _Shape):
@@ -265,8 +270,9 @@ class Population:
                 progress(stack.epoch.step or steps, steps)
         trials = {t.key: t for t in stack.trials if t is not None}
         return [
-            EpochReport(key, trials[key].epoch, values, trials[key].epoch >= trials[key].epochs)
-            for key, values in logs.items()
+            EpochReport(key, trial.epoch, values, trial.epoch >= trial.epochs, rate)
+            for key, (values, rate) in logs.items()
+            for trial in (trials[key],)
         ]
 
     def compact(self) -> None:

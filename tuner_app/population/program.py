@@ -128,6 +128,19 @@ def evaluation_weights(rule, slots: list, weights: list, pairs) -> list:
         return [inner.eval_param(variable) for variable in inner._trainable_variables]
 
 
+def learning_rate(rule, slots: list, pairs):
+    """One lane's learning rate at its present step, by `rule`'s optimizer."""
+    lifting, optimizer = rule.lifting, rule.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    known = list(zip(optimizer.variables, slots, strict=True))
+    with (
+        lifted(lifting.sites, lifting.representative, pairs, lifting.journal),
+        StatelessScope(state_mapping=known),
+    ):
+        rate = keras.ops.convert_to_tensor(inner._get_current_learning_rate())
+    return keras.ops.cast(rate, "float32")
+
+
 def _scales_loss(optimizer) -> bool:
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 

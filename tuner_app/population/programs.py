@@ -7,15 +7,17 @@ import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population import held_out, vectorize
+from tuner_app.population import blocks, held_out, vectorize
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.functional import functional_optimizers
 from tuner_app.population.program import (
     Program,
     apply_rule,
     evaluation_weights,
+    learning_rate,
     moves_to_evaluate,
 )
+from tuner_app.population.readout import rate_place
 from tuner_app.population.seam import seam
 
 # The programs that an epoch ends with.
@@ -36,19 +38,19 @@ class Programs:
         self._compile(stack.xla)
 
     def _compile(self, xla: bool):
-        self.xla, self._ahead, self._traced = xla, None, {}
+        self.xla, self._ahead, self._traced, self._used = xla, None, {}, set()
         self.functions = {
             "train": vectorize.compiled(self._train, xla, donate=True),
             "tail": vectorize.compiled(self._tail, xla, donate=True),
             "close": vectorize.compiled(self._close, xla),
         }
 
-    def run(self, name, *arguments):
+    def run(self, name: str, calls: list[tuple]) -> list:
+        """What the function gives for each of `calls`, one for each block of lanes."""
         if self._ahead is not None and name in _AHEAD:
             self._ahead.join()
         try:
-            with self._open():
-                return self.functions[name](*arguments)
+            return self._run(name, calls)
         except Exception as error:
             if not (self.xla and _refused_by_xla(error)):
                 raise
@@ -56,8 +58,15 @@ class Programs:
         self.stack.xla = False
         self.stack.stats.notes.append("without XLA: an operation has no XLA kernel")
         self._compile(False)
+        return self._run(name, calls)
+
+    def _run(self, name, calls):
+        function, first = self.functions[name], []
         with self._open():
-            return self.functions[name](*arguments)
+            if name not in self._used:  # compiled by one thread alone
+                first, calls = [function(*calls[0])], calls[1:]
+                self._used.add(name)
+            return [*first, *blocks.side_by_side(function, calls)]
 
     def _open(self):
         both = contextlib.ExitStack()
@@ -67,14 +76,13 @@ class Programs:
 
     def trace(self):
         """Traces all programs without running them, so that the journal is filled."""
-        stack = self.stack
         for name, function in self.functions.items():
             arguments = self._first_arguments(name)
             if arguments is None:
                 continue
             with self._open():
                 trace = function.trace if vectorize.on_jax() else function.get_concrete_function
-                self._traced[name] = trace(stack.arrays.state, stack.arrays.numbers, *arguments)
+                self._traced[name] = trace(*self._first_block(), *arguments)
 
     def compile_ahead(self):
         """Compiles, in a thread, what an epoch needs last, while its first steps are checked.
@@ -83,22 +91,22 @@ class Programs:
         """
         if not (self.xla or vectorize.on_jax()):
             return
-        state, numbers = (
-            tree.map_structure(lambda a: a, a)
-            for a in (self.stack.arrays.state, self.stack.arrays.numbers)
-        )
+        block = [tree.map_structure(lambda a: a, part) for part in self._first_block()]
         work = [
-            (self._traced[name], (state, numbers, *self._first_arguments(name)))
+            (self._traced[name], (*block, *self._first_arguments(name)))
             for name in _AHEAD
             if name in self._traced
         ]
         self._ahead = threading.Thread(target=_compiled_ahead, args=(work,))
         self._ahead.start()
 
+    def _first_block(self) -> tuple[dict, dict]:
+        return self.stack.arrays.blocks[0], self.stack.arrays.numbers[0]
+
     def _first_arguments(self, name):
         """Arguments of the shapes that `name` will be called with, or None if it never is."""
         stack = self.stack
-        lanes, steps, batch = len(stack.trials), stack.epoch.full_steps, stack.batch_size
+        lanes, steps, batch = stack.width, stack.epoch.full_steps, stack.batch_size
         remainder = stack.train.size - steps * batch
         if name == "close":
             return (*self.held_out_arguments()[:1], vectorize.to_device(np.int32(0)))
@@ -119,22 +127,49 @@ class Programs:
         count = len(held_out.whole_batches(self.stack, at_most)) if examples else 0
         return examples.leaves if examples else [], vectorize.to_device(np.int32(count))
 
-    def first_steps(self, state, numbers, indices):
-        """The state after the batches `indices` (steps, lanes, batch); `state` stays valid."""
-        stack = self.stack
-        state = tree.map_structure(vectorize.copied, state)
-        if not stack.epoch.full_steps:
-            index = vectorize.to_device(indices[0])
-            return self.run("tail", state, numbers, stack.train.leaves, index)
-        width = min(stack.steps_per_call, stack.epoch.full_steps)
-        for start in range(0, len(indices), width):
-            part = indices[start : start + width]
-            padded = np.zeros((width, *indices.shape[1:]), "int32")
-            padded[: len(part)] = part
-            count = vectorize.to_device(np.int32(len(part)))
-            chunk = vectorize.to_device(padded)
-            state = self.run("train", state, numbers, stack.train.leaves, chunk, count)
-        return state
+    def train(self, states: list[dict], numbers: list[dict], orders: list[np.ndarray]) -> list:
+        """The states of some blocks after the batches `orders`, int32 of shape (steps, lanes,
+        batch) each: at most as many as a call does. What was given must not be used any more."""
+        most = min(self.stack.steps_per_call, self.stack.epoch.full_steps)
+        steps, leaves = len(orders[0]), self.stack.train.leaves
+        if steps < most:
+            orders = [np.pad(order, [(0, most - steps), (0, 0), (0, 0)]) for order in orders]
+        count = vectorize.to_device(np.int32(steps))
+        each = zip(states, numbers, orders, strict=True)
+        calls = [(s, n, leaves, vectorize.to_device(order), count) for s, n, order in each]
+        return self.run("train", calls)
+
+    def tail(self, states: list[dict], numbers: list[dict], orders: list[np.ndarray]) -> list:
+        """The same after one smaller batch: int32 of shape (lanes, remainder)."""
+        each, leaves = zip(states, numbers, orders, strict=True), self.stack.train.leaves
+        return self.run("tail", [(s, n, leaves, vectorize.to_device(o)) for s, n, o in each])
+
+    def close(self, states: list[dict], numbers: list[dict], at_most: int | None = None) -> tuple:
+        """(the epoch's logs by name, learning rates), arrays over the lanes of these blocks, on
+        the host; None instead of rates where no lane has a schedule.
+
+        Args:
+            at_most: as in `held_out_arguments`.
+        """
+        examples = self.held_out_arguments(at_most)
+        each = zip(states, numbers, strict=True)
+        found = self.run("close", [(*block, *examples) for block in each])
+        logs, rates = zip(*found, strict=True)
+        joined = {name: _on_host([columns[name] for columns in logs]) for name in logs[0]}
+        return joined, None if rates[0] is None else _on_host(rates)
+
+    def first_steps(
+        self, states: list[dict], numbers: list[dict], orders: list[np.ndarray]
+    ) -> list:
+        """The states after the batches `orders`, however many; the given ones stay valid."""
+        states = [tree.map_structure(vectorize.copied, state) for state in states]
+        if not self.stack.epoch.full_steps:
+            return self.tail(states, numbers, [order[0] for order in orders])
+        width = min(self.stack.steps_per_call, self.stack.epoch.full_steps)
+        for start in range(0, len(orders[0]), width):
+            parts = [order[start : start + width] for order in orders]
+            states = self.train(states, numbers, parts)
+        return states
 
     def _train(self, state, numbers, leaves, indices, count):
         def step(i, state):
@@ -190,9 +225,10 @@ class Programs:
         for name, column in logs.items():
             if len(column.shape) != 1:
                 raise CannotStack(f"the metric {name} is not one number")
+        rates = self._learning_rates(state, numbers)
         if not examples:
-            return logs
-        lanes, pairs = len(self.stack.trials), numbers["body"]
+            return logs, rates
+        lanes, pairs = self.stack.width, numbers["body"]
         trainable = self._evaluation_weights(state, numbers)
         state = {**state, "trainable": trainable, "optimizer": []}
         metrics = [
@@ -217,7 +253,25 @@ class Programs:
         if size % rows:
             metrics = evaluated(metrics, [a[size - size % rows :] for a in examples])
         values = vectorize.over_lanes(self.evaluation.results, (metrics,), native)
-        return {**logs, **{f"val_{name}": value for name, value in values.items()}}
+        return {**logs, **{f"val_{name}": value for name, value in values.items()}}, rates
+
+    def _learning_rates(self, state, numbers):
+        """float32 of shape (lanes,): where the lanes' schedules stand; None where none has one."""
+        rules = self.stack.rules
+        scheduled = [i for i, rule in enumerate(rules) if rate_place(rule.optimizer) is None]
+        if not scheduled:
+            return None
+
+        def lane(slots, rule_pairs, which):
+            rate = keras.ops.zeros((), "float32")
+            for i in scheduled:
+                own = [slots[place] for place in rules[i].places]
+                here = learning_rate(rules[i], own, rule_pairs)
+                rate = here if len(rules) == 1 else keras.ops.where(which == i, here, rate)
+            return rate
+
+        arguments = (state["optimizer"], numbers["rules"], numbers["which"])
+        return vectorize.over_lanes(lane, arguments, self.stack.native)
 
     def _evaluation_weights(self, state, numbers):
         """The weights that all lanes are evaluated with: those being trained, or the rules' own."""
@@ -236,6 +290,10 @@ class Programs:
             return trainable
 
         return vectorize.over_lanes(lane, (state, numbers["rules"], numbers["which"]), native)
+
+
+def _on_host(parts) -> np.ndarray:
+    return np.concatenate([vectorize.to_host(part) for part in parts])
 
 
 def _compiled_ahead(work):

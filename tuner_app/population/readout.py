@@ -17,7 +17,7 @@ class Readout:
 
     def __init__(self, population):
         self._population = population
-        self._columns: dict[tuple[int, str, int], np.ndarray] = {}
+        self._columns: dict[tuple[int, int, str, int], np.ndarray] = {}
         self._places: dict[int, list[tuple[str, int]]] = {}
 
     def weights(self, key) -> list[np.ndarray]:
@@ -27,17 +27,15 @@ class Readout:
             return self._population.lane(key).get_weights()
         if id(stack) not in self._places:
             self._places[id(stack)] = weight_places(stack.model)
-        lane = stack.lane_of(key)
-        return [np.array(self._column(stack, *at)[lane]) for at in self._places[id(stack)]]
+        return self._rows(stack, key, self._places[id(stack)])
 
     def slots(self, key) -> list[np.ndarray]:
         """A trial's optimizer in the order of `optimizer.variables`, as arrays of their own."""
         stack = self._population.stack_of(key)
         if stack.is_waiting(key):
             return stack.arrays.read(key, "optimizer")
-        lane = stack.lane_of(key)
         places = stack.arrays.positions(stack.trial(key), "optimizer")
-        return [np.array(self._column(stack, "optimizer", place)[lane]) for place in places]
+        return self._rows(stack, key, [("optimizer", place) for place in places])
 
     def learning_rate(self, key) -> float | None:
         """A trial's learning rate; None where it follows a schedule."""
@@ -49,17 +47,22 @@ class Readout:
             return float(stack.arrays.read(key, "optimizer", place)[0])
         # Where the trial's rule keeps it among the slots of all rules.
         place = stack.arrays.positions(stack.trial(key), "optimizer")[place]
-        return float(self._column(stack, "optimizer", place)[stack.lane_of(key)])
+        return float(self._rows(stack, key, [("optimizer", place)])[0])
 
     def structure(self, key) -> tuple:
         """The objects that trials of one structure, model and optimizer, have in common."""
         stack = self._population.stack_of(key)
         return stack.model, stack.optimizer_of(key)
 
-    def _column(self, stack, part: str, place: int) -> np.ndarray:
-        name = (id(stack), part, place)
+    def _rows(self, stack, key, places: list[tuple[str, int]]) -> list[np.ndarray]:
+        """The trial's own rows of some arrays, in memory of their own."""
+        block, row = stack.arrays.place(stack.lane_of(key))
+        return [np.array(self._column(stack, block, *at)[row]) for at in places]
+
+    def _column(self, stack, block: int, part: str, place: int) -> np.ndarray:
+        name = (id(stack), block, part, place)
         if name not in self._columns:
-            self._columns[name] = vectorize.to_host(stack.arrays.state[part][place])
+            self._columns[name] = vectorize.to_host(stack.arrays.blocks[block][part][place])
         return self._columns[name]
 
 

@@ -4,11 +4,12 @@ The state of the lanes is in `LaneArrays`, the compiled functions in `Programs`,
 of an epoch in `Epoch`; this file decides which trial takes which lane, and when a new trace is due.
 """
 
+import math
 import time
 
 import numpy as np
 
-from tuner_app.population import check, vectorize
+from tuner_app.population import blocks, check, vectorize
 from tuner_app.population.description import Description
 from tuner_app.population.epoch import Epoch
 from tuner_app.population.errors import CannotStack
@@ -62,6 +63,7 @@ class Stack:
         self.mixes = mixable(model) and not native
         self.barred: set[tuple] = set()  # rules that failed here beside others
         self.trials: list[Trial | None] = []
+        self.width = 1  # lanes a block
         self.waiting: list[Trial] = []
         self.arrays = LaneArrays(self)
         self.epoch = Epoch(self)
@@ -89,7 +91,9 @@ class Stack:
             return False
         rule = self.rule_of(description)
         if rule is None:
-            joins = self.mixes and trial is not None and mixable(trial.real_model())
+            joins = self.mixes and (
+                self.awaits(description) or trial is not None and mixable(trial.real_model())
+            )
             return joins and self.body.accepts(description.body.numbers)
         return self.body.accepts(description.body.numbers) and rule.lifting.accepts(
             description.rule.numbers
@@ -98,6 +102,13 @@ class Stack:
     def knows(self, description: Description) -> bool:
         """Whether such a trial is one of its rules', as far as is known so far."""
         return self.rule_of(description) is not None and self.accepts(description)
+
+    def awaits(self, description: Description) -> bool:
+        """Whether a trial of such a rule, built for real, is among those that wait."""
+        structure = description.rule.structure
+        return any(
+            t.model is not None and t.description.rule.structure == structure for t in self.waiting
+        )
 
     # -- who is in it --------------------------------------------------------------------------
 
@@ -138,11 +149,28 @@ class Stack:
         return trials
 
     def compact(self) -> None:
-        """Shrinks the stack to its active lanes; the next step is traced anew."""
+        """Shrinks the stack to its active lanes; traced anew if they are less than a block."""
         if self.epoch.step:
             raise RuntimeError("a stack is compacted between epochs")
         kept = [lane for lane, trial in enumerate(self.trials) if trial is not None]
-        self._arrange(kept, max(1, len(kept)))
+        if len(kept) <= self.width or self._blocks_needed < len(self.trials) // self.width:
+            self._arrange(kept, max(1, len(kept)))
+
+    def _gather(self) -> None:
+        """Puts the active lanes together, where that leaves a block without any."""
+        if len(self.busy_blocks) > self._blocks_needed:
+            by_use = sorted(range(len(self.trials)), key=lambda lane: self.trials[lane] is None)
+            self._arrange(by_use, len(by_use))
+
+    @property
+    def _blocks_needed(self) -> int:
+        return -(-self.active // self.width)
+
+    @property
+    def busy_blocks(self) -> list[int]:
+        """The blocks with a trial in them."""
+        found = {i // self.width for i, trial in enumerate(self.trials) if trial is not None}
+        return sorted(found)
 
     def settle(self) -> list[Trial]:
         """Puts waiting trials into lanes; returns those that need another stack after all.
@@ -165,6 +193,7 @@ class Stack:
             coming = [trial for trial in coming if trial not in bad]
         for trial in coming:
             trial.seated()
+        self._gather()
         return refused
 
     def _fit(self, coming: list[Trial]) -> list[Trial]:
@@ -198,11 +227,23 @@ class Stack:
         return self.rules.index(self.rule_of(trial.description))
 
     def _arrange(self, kept: list[int], lanes: int) -> None:
-        """`lanes` lanes, the first of which are the old lanes `kept`; a new trace is due."""
-        self.programs = None
-        self.arrays.arrange(kept, lanes)
+        """At least `lanes` lanes, the first of which are the old lanes `kept`.
+
+        Whole blocks as they are, where there are several; else blocks of another width, for which
+        a new trace is due.
+        """
+        several = len(self.trials) > self.width and lanes > self.width
+        width = self.width if several else blocks.width(lanes, self._lane_bytes())
+        if width != self.width:
+            self.width, self.programs = width, None
+        lanes = -(-lanes // width) * width
+        self.arrays.arrange(kept, lanes, width)
         self.trials = [self.trials[lane] for lane in kept] + [None] * (lanes - len(kept))
         self.arrays.refresh_numbers()
+
+    def _lane_bytes(self) -> int:
+        numbers = sum(math.prod(shape) for shape, _ in self.pool.specs)
+        return 4 * (numbers + sum(math.prod(v.shape) for v in self.model.variables))
 
     # -- traced and checked --------------------------------------------------------------------
 

@@ -19,6 +19,16 @@ def on_jax() -> bool:
     return backend == "jax"
 
 
+def on_accelerator() -> bool:
+    if on_jax():
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def over_lanes(function, arguments: tuple, native: bool):
     """`function(*lane's arguments)` for every lane of the leading axis of `arguments`.
 
@@ -85,6 +95,13 @@ def rows(array, index):
     return tf.gather(array, index)
 
 
+def joined(arrays):
+    """The arrays one after another along the first axis."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return keras.ops.concatenate(arrays, 0)
+
+
 def span(array, start, size: int):
     """array[start : start + size], start being a tensor."""
     if on_jax():
@@ -105,6 +122,15 @@ def to_device(array):
     import tensorflow as tf
 
     return tf.constant(array)
+
+
+def done(outputs):
+    """Nested tensors, once they are there."""
+    if on_jax():
+        import jax
+
+        return jax.block_until_ready(outputs)
+    return outputs
 
 
 def copied(array):

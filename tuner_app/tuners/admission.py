@@ -55,7 +55,6 @@ def _admit_run(search, stacked: StackedTrial, run: Run, saved: dict | None) -> N
     seen.clear()
     search.runs[run.key] = run
     lane.epoch = run.epoch
-    run.watch(model.optimizer)
     run.callbacks = _callbacks(search, stacked, run, model, epochs)
     if run.callbacks is not None:
         run.callbacks.train_begin(saved and saved["callbacks"])

@@ -201,7 +201,6 @@ class EvolvingSearch(StackedSearch):
         """The member's run, its callbacks too, are of the new model."""
         run, source = self.open[copy.key[0]].run, self.open[copy.source[0]].run
         run.seed = source.seed
-        run.watch(copy.after.optimizer)
         if run.callbacks is not None:
             run.callbacks.begin_anew(copy.after.kind, copy.after.optimizer)
 

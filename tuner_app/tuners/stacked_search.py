@@ -150,7 +150,7 @@ class StackedSearch:
                 continue
             stacked = self.open[report.key[0]]
             stacked.spend(share, self.tuner)
-            if self._guarded(run, run.end_epoch, report.logs, report.done, readout, self.steps):
+            if self._guarded(run, run.end_epoch, report, readout):
                 ended.append((stacked, run))
         self.tuner._report_epochs((*run.key, run.epoch - 1, run.reported[-1]) for _, run in ended)
         self.tuner._tell("stack_reported", self.population.stats)

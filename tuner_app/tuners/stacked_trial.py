@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras_tuner import Objective
 
-from tuner_app.population import LaneState, Readout
+from tuner_app.population import EpochReport, LaneState, Readout
 from tuner_app.tuners.failed_run import DivergedError
 from tuner_app.tuners.lane_callbacks import LaneCallbacks
 
@@ -36,7 +36,6 @@ class Run:
     reported: list[dict[str, float]] = field(default_factory=list)
     done: bool = False
     _begun: int | None = None  # the epoch whose beginning the callbacks know of
-    _schedule: Callable | None = None
 
     @property
     def epoch(self) -> int:
@@ -56,12 +55,6 @@ class Run:
         """The optimizer's steps so far, with `steps` an epoch."""
         return len(self.logs) * steps
 
-    def watch(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Notes the optimizer's schedule, from which the learning rate is told."""
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        if not isinstance(inner._learning_rate, keras.Variable):
-            self._schedule = inner._learning_rate
-
     def begin_epoch(self) -> None:
         """Tells the callbacks, once an epoch, and moves what they set to the lane."""
         if self.callbacks is not None and self._begun != self.epoch:
@@ -70,9 +63,9 @@ class Run:
             self.callbacks.epoch_begin(self.epoch)
             self.callbacks.model.flush()
 
-    def end_epoch(self, logs: dict[str, float], last: bool, readout: Readout, steps: int) -> None:
+    def end_epoch(self, report: EpochReport, readout: Readout) -> None:
         """Takes an epoch's metrics, tells the callbacks, and knows whether it was the last."""
-        epoch = self.epoch
+        epoch, logs, last = self.epoch, report.logs, report.done
         self.logs.append(logs)
         if self.callbacks is not None:
             self.callbacks.model.at(readout)
@@ -80,7 +73,7 @@ class Run:
             last = last or bool(self.callbacks.model.stop_training)
         rate = readout.learning_rate(self.key)
         if rate is None:
-            rate = float(keras.ops.convert_to_numpy(self._schedule(self.iterations(steps))))
+            rate = report.scheduled_rate
         self.reported.append({"learning_rate": rate} | logs)
         self.done = last
 
