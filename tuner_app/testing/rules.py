@@ -23,7 +23,7 @@ import numpy as np
 
 from tuner_app.testing.keras_options import KerasOptions
 from tuner_app.testing.problems import PROBLEMS
-from tuner_app.testing.stacking import alone, stacked, trained
+from tuner_app.testing.stacking import STACKING, alone, stacked, trained
 from tuner_app.testing.stepping import Compiled, step, values_of, variables_at
 from tuner_app.testing.trajectories import GRADIENTS, START, assert_equal, finite, number
 
@@ -43,7 +43,8 @@ class RuleConformance(KerasOptions):
         steps: Steps in which every shared problem should have got `fall` times better, at some
             learning rate.
         fall: See `steps`.
-        stacks: Whether trials of it are to be trained stacked; if not, they must be refused.
+        stacks: Whether trials of it are to be trained stacked; if not, they must be refused, as
+            all are on torch.
         settle: Good steps after which a NaN among the gradients should have shown itself.
     """
 
@@ -195,7 +196,7 @@ class RuleConformance(KerasOptions):
             for make, rate in zip((self.make, self._unusual), rates, strict=True)
         ]
         weights, refused = stacked(makers)
-        if not self.stacks:
+        if not self.stacks or keras.backend.backend() not in STACKING:
             assert refused, "it stacks: take `stacks = False` away"
             return
         assert not refused, f"it does not stack: {refused}"
