@@ -36,7 +36,7 @@ def test_gradients_and_minima(name):
 
 def test_a_path_is_that_of_the_rule():
     surface = SURFACES["quadratic"]
-    path = trajectories.follow("sgd", surface, 0.05, steps=20)
+    _, path = trajectories.follow("sgd", surface, [0.5, 0.05], steps=20)  # the first diverges
     # w ← w − 0.05 ∇f: x is multiplied by 0.95 a step, y by 0.5
     x, y = surface.start
     t = np.arange(21)
@@ -45,7 +45,7 @@ def test_a_path_is_that_of_the_rule():
 
 
 def test_a_path_that_leaves_for_good_is_cut():
-    path = trajectories.follow("sgd", SURFACES["rosenbrock"], 1.0, steps=20)
+    (path,) = trajectories.follow("sgd", SURFACES["rosenbrock"], [1.0], steps=20)
     assert 1 < len(path.points) < 20 and np.isfinite(path.points).all()
 
 

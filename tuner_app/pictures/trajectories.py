@@ -20,24 +20,26 @@ class Path:
     losses: np.ndarray
 
 
-def follow(name: str, surface: Surface, learning_rate: float, steps: int) -> Path:
-    """The path of one of the project's optimizers, by its real rule."""
-    import keras
-
+def follow(name: str, surface: Surface, learning_rates, steps: int) -> list[Path]:
+    """The paths of one of the project's optimizers, by its real rule, at some learning rates."""
     from tuner_app import optimizers
+    from tuner_app.testing.stepping import Compiled, variables_at
 
-    optimizer = optimizers.get(name)(learning_rate)
-    place = keras.Variable(np.array(surface.start, "float32"))
-    points = [np.array(surface.start)]
-    for _ in range(steps):
-        gradient = np.array(surface.gradient(*points[-1]), "float32")
-        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [place])
-        point = keras.ops.convert_to_numpy(place).astype("float64")
-        if not np.isfinite(point).all() or abs(point).max() > 1e3:
-            break  # it has left for good
-        points.append(point)
-    points = np.array(points)
-    return Path(name, learning_rate, points, _above(surface, points))
+    optimizer = optimizers.get(name)(learning_rates[0])
+    compiled = Compiled([optimizer], [variables_at([surface.start])])
+    paths = []
+    for rate in learning_rates:
+        compiled.reset()
+        optimizer.learning_rate = rate
+        points = [np.array(surface.start)]
+        for _ in range(steps):
+            ((point,),) = compiled([[np.array(surface.gradient(*points[-1]))]])
+            if not np.isfinite(point).all() or abs(point).max() > 1e3:
+                break  # it has left for good
+            points.append(point)
+        points = np.array(points)
+        paths.append(Path(name, rate, points, _above(surface, points)))
+    return paths
 
 
 def best(name: str, surface: Surface, steps: int) -> Path:
@@ -45,7 +47,7 @@ def best(name: str, surface: Surface, steps: int) -> Path:
 
     A rate at which the optimizer leaves the frame is taken only where all do.
     """
-    paths = [follow(name, surface, rate, steps) for rate in surface.learning_rates]
+    paths = follow(name, surface, surface.learning_rates, steps)
     x0, x1, y0, y1 = surface.frame
 
     def badness(path):
@@ -65,7 +67,7 @@ def paths(names, surface, steps, learning_rate=None) -> list[Path]:
     """A path for each optimizer; at its best learning rate where none is given."""
     if learning_rate is None:
         return [best(name, surface, steps) for name in names]
-    return [follow(name, surface, learning_rate, steps) for name in names]
+    return [follow(name, surface, [learning_rate], steps)[0] for name in names]
 
 
 def _label(path):
