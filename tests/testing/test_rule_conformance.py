@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from tuner_app import catalogue, optimizers
+from tuner_app.population import CannotStack
 from tuner_app.testing import RuleConformance, check_rule
 
 
@@ -171,4 +172,18 @@ def test_what_does_not_stack_is_to_be_refused():
         optimizer = Fixed
         stacks = False
 
+    Rule().test_stacked_equals_alone()
+
+
+def test_on_a_backend_without_stacks_only_the_refusal_is_asked_for(monkeypatch):
+    def refused(*arguments, **options):
+        raise CannotStack("this backend has no stacked form")
+
+    class Rule(RuleConformance):
+        optimizer = Descent
+
+    monkeypatch.setattr("tuner_app.population.Population", refused)
+    with pytest.raises(AssertionError, match="no stacked form"):
+        Rule().test_stacked_equals_alone()
+    monkeypatch.setattr("tuner_app.testing.rules.STACKING", ())
     Rule().test_stacked_equals_alone()
