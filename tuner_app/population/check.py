@@ -98,6 +98,7 @@ def _compared(stack, lanes, trials, steps: int, larger: bool) -> list[Verdict]:
             columns, _ = stack.programs.close(states, numbers, at_most=1)
     except CannotStack as failure:
         return [Verdict(f"when it was first evaluated: {failure}")] * len(trials)
+    judge = max((i for i, want in enumerate(wanted) if want.finite), default=None)
     verdicts = []
     for lane, trial, description, of_one, want in zip(
         lanes, trials, shown, batches, wanted, strict=True
@@ -108,7 +109,7 @@ def _compared(stack, lanes, trials, steps: int, larger: bool) -> list[Verdict]:
         rule = stack.rule_of(trial.description)
         got = Outcome(logs, arrays.values_of(states[block], row, rule))
         reason = difference(trial, description, of_one, got, want)
-        if reason is None and want.finite and stack.validation and trial is trials[-1]:
+        if reason is None and stack.validation and len(verdicts) == judge:
             reason = _evaluated_otherwise(stack, trial, description, got)
         verdicts.append(Verdict(reason, want.finite))
     return verdicts

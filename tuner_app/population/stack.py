@@ -51,11 +51,8 @@ class Stack:
     ):
         self.model = model = first.real_model()
         self.train, self.validation, self.batch_size = train, validation, batch_size
-        self.limit, self.steps_per_call, self.native = (
-            (1 if native else limit),
-            steps_per_call,
-            native,
-        )
+        self.limit, self.native = 1 if native else limit, native
+        self.steps_per_call = steps_per_call
         self.at_point = at_point
         self.body = Lifting(first.description.body)
         self.pool = Pool()
@@ -295,11 +292,10 @@ class Stack:
         verdicts = check.verify(self, [self.lane_of(t.key) for t in chosen], chosen)
         self.stats.check_seconds += time.monotonic() - started
         wrong = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.reason]
-        if not wrong:  # what was no evidence is checked again with the next trials
-            clear = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.finite]
-            bodies = [self.body] if clear else []
-            for lifting in [*bodies, *(self.rule_of(t.description).lifting for t in clear)]:
-                lifting.checked = frozenset(lifting.varying)
+        # What a diverging trial shows is no evidence: the next ones are checked again.
+        clear = [t for t, v in zip(chosen, verdicts, strict=True) if v.finite and not v.reason]
+        if not wrong:
+            self._trust(clear)
             return []
         bad_rules = {self.rule_index(t) for t in wrong}
         sound = {self.rule_index(t) for t in chosen} - bad_rules
@@ -321,10 +317,15 @@ class Stack:
                 self.barred.add(rule.structure)
                 self.rules.remove(rule)
         if sound:
-            for lifting in [self.body, *(rule.lifting for rule in self.rules)]:
-                lifting.checked = frozenset(lifting.varying)
+            self._trust(clear)
         self._trace([])
         return out
+
+    def _trust(self, trials: list[Trial]) -> None:
+        """What is lifted was checked with these trials; those barred since are passed over."""
+        rules = [rule for t in trials if (rule := self.rule_of(t.description))]
+        for lifting in [self.body, *(rule.lifting for rule in rules)] if rules else []:
+            lifting.checked = frozenset(lifting.varying)
 
     def _to_be_checked(self, coming: list[Trial]) -> list[Trial]:
         """Two trials for a new body, and one for each rule that is new or newly lifted."""
