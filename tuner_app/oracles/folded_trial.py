@@ -16,15 +16,31 @@ class FoldedTrial(trial_module.Trial):
     """KerasTuner's trial, whose hyperparameters and metrics are made when they are asked for."""
 
     def __getattr__(self, name):
-        folded = self.__dict__.get("_folded")
-        if folded is None or name not in ("hyperparameters", "metrics"):
+        kept = self.__dict__.get("_folded")
+        if kept is None or name not in ("hyperparameters", "metrics"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
-        blank, values, metrics = folded
+        blank, values, metrics = kept
         if name == "hyperparameters":
             self.hyperparameters = with_values(blank, from_text(values))
             return self.hyperparameters
         self.metrics = metrics_tracking.MetricsTracker.from_config(from_text(metrics))
         return self.metrics
+
+
+def folded(
+    trial_id: str, blank: keras_tuner.HyperParameters, values: dict, metrics: dict
+) -> FoldedTrial:
+    """A trial that is made folded, without its status, score and message.
+
+    Args:
+        blank: Hyperparameters with the trial's definitions.
+        values: Of the hyperparameters.
+        metrics: KerasTuner's `MetricsTracker` configuration.
+    """
+    made = FoldedTrial.__new__(FoldedTrial)
+    made.trial_id = trial_id
+    made._folded = blank, to_text(values), to_text(metrics)
+    return made
 
 
 def fold(trial: trial_module.Trial, blank: keras_tuner.HyperParameters) -> None:
@@ -35,7 +51,7 @@ def fold(trial: trial_module.Trial, blank: keras_tuner.HyperParameters) -> None:
     """
     if type(trial) is not trial_module.Trial:
         return
-    folded = to_text(trial.hyperparameters.values), to_text(trial.metrics.get_config())
+    kept = to_text(trial.hyperparameters.values), to_text(trial.metrics.get_config())
     trial.__class__ = FoldedTrial
-    trial._folded = blank, *folded
+    trial._folded = blank, *kept
     del trial.hyperparameters, trial.metrics

@@ -3,6 +3,7 @@
 import optuna
 
 NAME = "sobol"
+BLIND = True  # to the trials before, but for their number
 
 
 class SobolSampler(optuna.samplers.QMCSampler):
