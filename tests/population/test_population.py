@@ -165,6 +165,53 @@ def test_blocks_side_by_side_and_lanes_that_move_between_them_keep_each_trial(
     assert p.stats.lanes == 1 and p.stats.traces == 2  # gathered as it was, compacted anew
 
 
+def test_a_block_that_is_large_enough_gets_others_beside_it_without_a_trace(together, monkeypatch):
+    monkeypatch.setattr(blocks, "FEWEST_LANES", 2)
+    p, logs = population(lanes=6), {}
+    for key in (0, 1):
+        admit(p, key)
+    for report in p.run_epoch():
+        logs[report.key] = [report.logs]
+    assert (p.stats.lanes, p.stats.traces) == (2, 1)
+    for key in (2, 3, 5):
+        admit(p, key)
+    for _ in range(EPOCHS):
+        for report in p.run_epoch():
+            logs.setdefault(report.key, []).append(report.logs)
+            if report.done:
+                p.retire(report.key)
+    assert (p.stats.lanes, p.stats.traces) == (6, 1)
+    for key, of_one in logs.items():
+        assert_same(of_one, together[0][key])
+
+
+def test_numbers_that_differ_in_another_stack_are_lifted_at_the_first_trace():
+    def admitted(p, key, units, decay):
+        model = seeded(key, units=units)
+        model.optimizer.beta_1 = decay
+        p.admit(key, model, seed=key, epochs=1)
+
+    def trained(p):
+        logs = {}
+        for report in p.run_epoch():
+            logs[report.key] = report.logs
+            p.retire(report.key)
+        return logs
+
+    p = population()
+    admitted(p, 0, units=4, decay=0.8)
+    admitted(p, 1, units=4, decay=0.9)
+    admitted(p, 2, units=6, decay=0.9)  # alone of its shape
+    trained(p)
+    assert p.stats.traces == 2
+    admitted(p, 3, units=6, decay=0.7)
+    found = trained(p)
+    assert p.stats.traces == 2
+    alone = population(lanes=1)
+    admitted(alone, 3, units=6, decay=0.7)
+    assert_same([found[3]], [trained(alone)[3]])
+
+
 @pytest.mark.parametrize("cores", [1, 2, 3, 8])
 def test_blocks_are_alike_and_waste_few_lanes(cores, monkeypatch):
     monkeypatch.setattr(blocks, "cores", lambda: cores)

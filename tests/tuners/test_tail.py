@@ -42,7 +42,7 @@ def test_a_compacted_search_has_the_same_numbers(tmp_path, monkeypatch):
         sizes.append(population.stats.lanes)
 
     monkeypatch.setattr(Population, "compact", noted)
-    monkeypatch.setattr(Tail, "pays", lambda tail, useful, lanes, left: useful < lanes)
+    monkeypatch.setattr(Tail, "pays", lambda tail, useful, lanes, stacks, left: useful < lanes)
     tuner, compacted = searched(tmp_path, "compacted")
     assert len(sizes) == 1 and 0 < sizes[0] < 6
     assert tuner.stack_stats.useful_share > 0.6

@@ -34,6 +34,12 @@ def width(lanes: int, lane_bytes: int) -> int:
     return -(-lanes // count)
 
 
+def large_enough(lanes: int) -> bool:
+    """Whether further lanes may be blocks of so many: a wider one would save less than its trace
+    takes."""
+    return not vectorize.on_accelerator() and lanes >= FEWEST_LANES
+
+
 def cores() -> int:
     """The processor's cores that this process may use."""
     try:

@@ -57,6 +57,10 @@ class Lifting:
         self.varying = tuple(sorted({*self.varying, *new}))
         return bool(new)
 
+    def lift(self, positions: set[int]) -> None:
+        """Lifts these, too, but for those that can't be."""
+        self.varying = tuple(sorted({*self.varying, *(positions - set(self.fixed))}))
+
     @property
     def unchecked(self) -> set[int] | None:
         """Lifted numbers not checked yet; None if nothing was checked at all."""

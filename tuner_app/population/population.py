@@ -9,6 +9,7 @@ from tuner_app.errors import UserError
 from tuner_app.population.building import build_optimizer, built
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.examples import examples
+from tuner_app.population.foresight import Foresight
 from tuner_app.population.lane import Lane, LaneState, initial_values
 from tuner_app.population.signature import describe, refuse_custom_training
 from tuner_app.population.stack import Stack
@@ -113,6 +114,7 @@ class Population:
         self.at_point = at_point
         self.lanes = 1 if native else lanes
         self._shapes: dict[tuple, _Shape] = {}
+        self._foresight = Foresight()
         self._where: dict[object, Stack] = {}
         self._rejected: dict[object, str] = {}
 
@@ -164,6 +166,7 @@ class Population:
         values = initial_values(read, seed) if state is None else state.values
         epoch = 0 if state is None else state.epoch
         trial = Trial(key, description, values, seed, epochs, epoch, model=real, build=build)
+        self._foresight.note(description.rule)
         self._place(trial, shape)
 
     def _read_lightly(self, build, seed):
@@ -200,6 +203,7 @@ class Population:
                 jit_compile=self.jit_compile,
                 native=self.native,
                 at_point=self.at_point,
+                foresight=self._foresight,
             )
             shape.stacks.append(stack)
         stack.waiting.append(trial)
@@ -281,6 +285,12 @@ class Population:
             for stack in shape.stacks:
                 if stack.active < len(stack.trials):
                     stack.compact()
+
+    @property
+    def in_use(self) -> list[Stack]:
+        """The stacks that an epoch computes: those in which a lane has a trial."""
+        stacks = [stack for shape in self._shapes.values() for stack in shape.stacks]
+        return [stack for stack in stacks if stack.active]
 
     # -- state ---------------------------------------------------------------------------------
 

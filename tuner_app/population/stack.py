@@ -13,6 +13,7 @@ from tuner_app.population import blocks, check, vectorize
 from tuner_app.population.description import Description
 from tuner_app.population.epoch import Epoch
 from tuner_app.population.errors import CannotStack
+from tuner_app.population.foresight import Foresight
 from tuner_app.population.lane_arrays import LaneArrays
 from tuner_app.population.lane_scalar import register_with_jax
 from tuner_app.population.lifting import Lifting, Pool, Rule, mixable
@@ -34,6 +35,7 @@ class Stack:
         native: one lane only, with the backend's own kernels.
         at_point: whether lanes are evaluated where their rules say.
         jit_compile: whether XLA compiles the program (TensorFlow); None: where it can.
+        foresight: what trials of any stack have shown.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Stack:
         native: bool = False,
         at_point: bool = False,
         jit_compile: bool | None = None,
+        foresight: Foresight | None = None,
     ):
         self.model = model = first.real_model()
         self.train, self.validation, self.batch_size = train, validation, batch_size
         self.limit, self.native = 1 if native else limit, native
         self.steps_per_call = steps_per_call
         self.at_point = at_point
+        self.foresight = foresight or Foresight()
         self.body = Lifting(first.description.body)
         self.pool = Pool()
         self.rules = [Rule(first.description.rule, model.optimizer, self.pool)]
@@ -210,6 +214,10 @@ class Stack:
         if needed > len(self.trials):
             lanes = min(self.limit, max(needed, 2 * len(self.trials)))
             self._arrange(list(range(len(self.trials))), lanes)
+        if self.programs is None:
+            for trial in coming:  # with whom it is checked
+                structure = trial.description.rule.structure
+                self.rule_of(trial.description).lifting.lift(self.foresight.differing(structure))
         self.arrays.widen()
         return self._trace(coming) if self.programs is None else []
 
@@ -226,10 +234,11 @@ class Stack:
     def _arrange(self, kept: list[int], lanes: int) -> None:
         """At least `lanes` lanes, the first of which are the old lanes `kept`.
 
-        Whole blocks as they are, where there are several; else blocks of another width, for which
-        a new trace is due.
+        Whole blocks as they are, where there are several, or one is large enough to have others
+        beside it; else blocks of another width, for which a new trace is due.
         """
-        several = len(self.trials) > self.width and lanes > self.width
+        several = len(self.trials) > self.width or blocks.large_enough(self.width)
+        several = several and lanes > self.width
         width = self.width if several else blocks.width(lanes, self._lane_bytes())
         if width != self.width:
             self.width, self.programs = width, None

@@ -85,7 +85,9 @@ class StackedSearch:
             return
         lanes = [self.population.lane(key) for key in self.runs]
         epochs_left = max(lane.epochs - lane.epoch for lane in lanes)
-        if self.tail.pays(len(lanes), self.population.stats.lanes, epochs_left):
+        stacks = self.population.in_use
+        loose = sum(stack.active < len(stack.trials) for stack in stacks)
+        if self.tail.pays(len(lanes), sum(len(s.trials) for s in stacks), loose, epochs_left):
             self.population.compact()
 
     # Opening.

@@ -7,7 +7,7 @@ class Tail:
     """Weighs the time of idle lanes against that of compiling a smaller stack.
 
     Both are measured as the search goes: an epoch in which nothing was compiled takes `seconds`,
-    one in which something was takes so much more.
+    one in which something was takes so much more for each stack.
 
     >>> class Stack:
     ...     class stats:
@@ -15,32 +15,36 @@ class Tail:
     >>> tail = Tail(Stack)
     >>> tail.took(5.0), tail.took(1.0)  # 4 seconds to compile
     (None, None)
-    >>> tail.pays(useful_lanes=10, lanes=100, epochs_left=5)
+    >>> tail.pays(useful_lanes=10, lanes=100, stacks=1, epochs_left=5)
     False
-    >>> tail.pays(useful_lanes=10, lanes=100, epochs_left=50)
+    >>> tail.pays(useful_lanes=10, lanes=100, stacks=1, epochs_left=50)
     True
+    >>> tail.pays(useful_lanes=10, lanes=100, stacks=6, epochs_left=50)
+    False
     """
 
     def __init__(self, population: Population):
         self._population = population
         self._traces = 0
-        self._compiling, self._seconds = 0.0, 0.0  # with an epoch, and the epoch alone
+        self._compiling, self._seconds = 0.0, 0.0  # a stack, with the epoch; and the epoch alone
 
     def took(self, seconds: float) -> None:
         """An epoch of the population is over."""
         traces = self._population.stats.traces
         if traces != self._traces:
-            self._traces, self._compiling = traces, seconds
+            self._compiling = seconds / (traces - self._traces)
+            self._traces = traces
         else:
             self._seconds = seconds
 
-    def pays(self, useful_lanes: int, lanes: int, epochs_left: int) -> bool:
+    def pays(self, useful_lanes: int, lanes: int, stacks: int, epochs_left: int) -> bool:
         """Whether dropping the idle lanes saves clearly more than it costs.
 
         Args:
+            stacks: How many would be compiled again.
             epochs_left: The most that a trial under way may still train.
         """
         if not self._seconds or useful_lanes >= lanes:
             return False
         saved = epochs_left * self._seconds * (1 - useful_lanes / lanes)
-        return saved > 2 * max(0.0, self._compiling - self._seconds)
+        return saved > 2 * stacks * max(0.0, self._compiling - self._seconds)
