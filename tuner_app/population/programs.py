@@ -7,17 +7,10 @@ import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population import blocks, held_out, vectorize
+from tuner_app.population import blocks, held_out, own_rule, vectorize
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.functional import functional_optimizers
-from tuner_app.population.program import (
-    Program,
-    apply_rule,
-    evaluation_weights,
-    learning_rate,
-    moves_to_evaluate,
-)
-from tuner_app.population.readout import rate_place
+from tuner_app.population.program import Program
 from tuner_app.population.seam import seam
 
 # The programs that an epoch ends with.
@@ -184,39 +177,17 @@ class Programs:
 
     def _batch(self, state, numbers, leaves, indices):
         """The state of all lanes after each lane's batch of examples `indices`."""
+        rules = self.stack.rules
 
         def lane(state, pairs, rule_pairs, which, index):
             batch = [vectorize.rows(leaf, index) for leaf in leaves]
             state, gradients = self.program.gradients(state, pairs, batch)
             with self.program.lifted(pairs):  # constraints are the model's
-                trainable, slots = self._update(state, gradients, rule_pairs, which)
+                trainable, slots = own_rule.update(rules, state, gradients, rule_pairs, which)
             return {**state, "trainable": trainable, "optimizer": slots}
 
         arguments = (state, *(numbers[name] for name in ("body", "rules", "which")), indices)
         return vectorize.over_lanes(lane, arguments, self.stack.native)
-
-    def _update(self, state, gradients, rule_pairs, which):
-        """(weights, slots) of one lane after the update of its own rule.
-
-        Every rule's update is computed in every lane, and the lane's own is kept. That is more
-        arithmetic and less work: the compiler fuses the updates into one pass over the weights,
-        while lanes sorted by rule and updated a segment at a time had to be copied in and out
-        (six rules, 100 lanes of an MLP, 2 cores: 0.75 ms a lane and step, see the benchmark).
-        """
-        rules, old = self.stack.rules, (state["trainable"], state["optimizer"])
-        trainable, slots = list(old[0]), list(old[1])
-        for i, rule in enumerate(rules):
-            mine = [old[1][place] for place in rule.places]
-            weights, mine = apply_rule(rule, mine, gradients, old[0], rule_pairs)
-            if len(rules) == 1:
-                keep = None
-            else:
-                keep = keras.ops.equal(which, i)
-            trainable = _kept(keep, weights, trainable)
-            chosen = _kept(keep, mine, [slots[place] for place in rule.places])
-            for place, slot in zip(rule.places, chosen, strict=True):
-                slots[place] = slot
-        return trainable, slots
 
     def _close(self, state, numbers, examples, count):
         """The epoch's logs: training metrics so far, and the validation metrics."""
@@ -225,12 +196,15 @@ class Programs:
         for name, column in logs.items():
             if len(column.shape) != 1:
                 raise CannotStack(f"the metric {name} is not one number")
-        rates = self._learning_rates(state, numbers)
+        rules = self.stack.rules
+        rates = own_rule.learning_rates(rules, state, numbers, native)
         if not examples:
             return logs, rates
         lanes, pairs = self.stack.width, numbers["body"]
-        trainable = self._evaluation_weights(state, numbers)
-        state = {**state, "trainable": trainable, "optimizer": []}
+        if self.stack.at_point:
+            moved = own_rule.evaluated_weights(rules, state, numbers, native)
+            state = {**state, "trainable": moved}
+        state = {**state, "optimizer": []}
         metrics = [
             keras.ops.broadcast_to(keras.ops.convert_to_tensor(a), (lanes, *a.shape))
             for a in self.stack.arrays.initial_metrics
@@ -255,42 +229,6 @@ class Programs:
         values = vectorize.over_lanes(self.evaluation.results, (metrics,), native)
         return {**logs, **{f"val_{name}": value for name, value in values.items()}}, rates
 
-    def _learning_rates(self, state, numbers):
-        """float32 of shape (lanes,): where the lanes' schedules stand; None where none has one."""
-        rules = self.stack.rules
-        scheduled = [i for i, rule in enumerate(rules) if rate_place(rule.optimizer) is None]
-        if not scheduled:
-            return None
-
-        def lane(slots, rule_pairs, which):
-            rate = keras.ops.zeros((), "float32")
-            for i in scheduled:
-                own = [slots[place] for place in rules[i].places]
-                here = learning_rate(rules[i], own, rule_pairs)
-                rate = here if len(rules) == 1 else keras.ops.where(which == i, here, rate)
-            return rate
-
-        arguments = (state["optimizer"], numbers["rules"], numbers["which"])
-        return vectorize.over_lanes(lane, arguments, self.stack.native)
-
-    def _evaluation_weights(self, state, numbers):
-        """The weights that all lanes are evaluated with: those being trained, or the rules' own."""
-        rules, native = self.stack.rules, self.stack.native
-        moving = [i for i, rule in enumerate(rules) if moves_to_evaluate(rule.optimizer)]
-        if not (self.stack.at_point and moving):
-            return state["trainable"]
-
-        def lane(state, rule_pairs, which):
-            trainable = state["trainable"]
-            for i in moving:
-                slots = [state["optimizer"][place] for place in rules[i].places]
-                moved = evaluation_weights(rules[i], slots, state["trainable"], rule_pairs)
-                keep = None if len(rules) == 1 else keras.ops.equal(which, i)
-                trainable = _kept(keep, moved, trainable)
-            return trainable
-
-        return vectorize.over_lanes(lane, (state, numbers["rules"], numbers["which"]), native)
-
 
 def _on_host(parts) -> np.ndarray:
     return np.concatenate([vectorize.to_host(part) for part in parts])
@@ -305,12 +243,6 @@ def _compiled_ahead(work):
                 traced(*arguments)
         except Exception:  # the epoch's own call will meet it, and tell
             return
-
-
-def _kept(condition, new, old):
-    if condition is None:
-        return list(new)
-    return [keras.ops.where(condition, n, o) for n, o in zip(new, old, strict=True)]
 
 
 def _refused_by_xla(error) -> bool:
