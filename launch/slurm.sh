@@ -21,7 +21,7 @@ project=${1:?Usage: sbatch launch/slurm.sh PROJECT [flags of tuner-app search]}
 shift
 bin=${TUNER_APP_BIN:-$SLURM_SUBMIT_DIR/.venv/bin}
 nodes=$SLURM_JOB_NUM_NODES
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)
 port=$((20000 + SLURM_JOB_ID % 20000))
 gpus=${SLURM_GPUS_ON_NODE:-0}
 resources=(--num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="$gpus")

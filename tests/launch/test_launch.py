@@ -42,7 +42,7 @@ def test_without_a_gpu_gpus_sh_says_so(tmp_path):
 STAND_IN = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$LOG"
 case "$(basename "$0") $*" in
-  "scontrol show"*) printf 'node1\\nnode2\\nnode3\\n' ;;
+  "scontrol show"*) echo node1; sleep 0.1; printf 'node2\\nnode3\\n' ;;  # a reader may be gone
   "ray status"*) printf 'Active:\\n 1 node_a\\n 1 node_b\\n 1 node_c\\n' ;;
   "tuner-app "*) trap 'exit 143' TERM; if [ -n "${ENDLESS:-}" ]; then sleep 60 & wait; fi ;;
 esac
