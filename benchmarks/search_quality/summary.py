@@ -78,12 +78,22 @@ def as_table(found: dict) -> str:
 
 
 def write(runs: dict, trials: int) -> None:
-    """Writes results.json and the plot, and prints the table."""
+    """Writes results.json and the plot, and prints the table.
+
+    What results.json has of systems that are not among the runs stays as it is.
+    """
     from benchmarks.search_quality import plot
 
-    found = summed_up(runs, trials)
+    found, results = summed_up(runs, trials), {}
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if before.get("trials") == trials:
+        found = {
+            task: before["tasks"].get(task, {}) | found.get(task, {})
+            for task in [*before["tasks"], *(found.keys() - before["tasks"].keys())]
+        }
+        results = {STACKED: before[STACKED]} if STACKED in before else {}
     date = datetime.date.today().isoformat()
-    results = {"date": date, "trials": trials, "tasks": found}
+    results = {"date": date, "trials": trials, "tasks": found} | results
     if STACKED in runs:
         shown = median_interval(np.array(list(runs[STACKED].values())))
         results[STACKED] = {"seeds": len(runs[STACKED])} | {

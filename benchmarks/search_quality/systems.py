@@ -79,6 +79,7 @@ def _train(oracle, trial, task) -> tuple[int, float | None]:
 def _oracle(system: str, seed: int):
     import keras_tuner
 
+    from benchmarks.search_quality.their_process import Process
     from tuner_app import oracles
 
     objective = keras_tuner.Objective("score", "min")
@@ -93,6 +94,7 @@ def _oracle(system: str, seed: int):
         )
     elif system == "kt bayesian":
         made = kinds.BayesianOptimizationOracle(max_trials=_MANY, **arguments)
+        made.gpr = Process(made.alpha, made.seed)
     else:
         made = kinds.RandomSearchOracle(max_trials=_MANY, **arguments)
     made.verbose = 0
