@@ -16,8 +16,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from two_hosts import RAY as ray
-from two_hosts import ROOT, TRIALS, alone, compare, found, shares, tool, tuner_app, words
+sys.path.insert(0, str(Path(__file__).parent))
+
+from two_hosts import (  # (tests/cluster/two_hosts.py)  # noqa: E402
+    RAY,
+    ROOT,
+    TRIALS,
+    alone,
+    compare,
+    found,
+    shares,
+    tool,
+    tuner_app,
+    words,
+)
 
 INSIDE = "ANY_NUMBER_INSIDE"
 HEAD = "127.0.0.1:6379"
@@ -30,7 +42,7 @@ def inside(options: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="any-number-"))
     most = max(options.workers)
     tool(
-        *(str(ray), "start", "--head", "--node-ip-address=127.0.0.1", "--port=6379"),
+        *(str(RAY), "start", "--head", "--node-ip-address=127.0.0.1", "--port=6379"),
         *(f"--num-cpus={most}", "--include-dashboard=false"),
     )
 
