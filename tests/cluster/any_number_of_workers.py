@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from two_hosts import (  # (tests/cluster/two_hosts.py)  # noqa: E402
+from two_hosts import (  # (tests/cluster/two_hosts.py)
     RAY,
     ROOT,
     TRIALS,
