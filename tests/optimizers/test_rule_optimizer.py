@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tuner_app import optimizers
 from tuner_app.errors import UserError
+from tuner_app.optimizers.tensors import sign
 
 CLASSES = [
     c
@@ -173,6 +174,17 @@ def test_half_precision_weights_are_updated_in_float32():
     # Equal gradients: m̂ / √v̂ is 1 at each step. In bfloat16 β₂ = 0.999 would be 1, and v zero.
     assert w.numpy().astype("float32") == 0.5
     assert {v.dtype for v in optimizer.variables if v.shape.rank} == {"float32"}
+
+
+def test_the_sign_of_no_number_is_none_on_torch_either(monkeypatch):
+    x = tf.constant([np.nan, 2.0, -0.5, 0.0])
+
+    def torchs(x):
+        return tf.where(tf.math.is_nan(x), tf.zeros_like(x), tf.sign(x))
+
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    monkeypatch.setattr("keras.ops.sign", torchs)
+    assert np.array_equal(sign(x), [np.nan, 1.0, -1.0, 0.0], equal_nan=True)
 
 
 def test_one_trace_serves_every_value_of_the_hyperparameters():

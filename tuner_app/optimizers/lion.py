@@ -13,6 +13,7 @@ from keras import ops
 
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.tensors import sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ class LionRule(Rule):
         # m ← β₂ m + (1 − β₂) g
         m = beta_2 * slots["m"] + (1 - beta_2) * grad
         # x ← x − α sign(c)
-        return param - hyperparameters["learning_rate"] * ops.sign(c), {"m": m}
+        return param - hyperparameters["learning_rate"] * sign(c), {"m": m}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -8,10 +8,10 @@ learning rate, which is the distance a weight moves, and let it fall to 0.
 import dataclasses
 
 import keras
-from keras import ops
 
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.tensors import sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SignSGDRule(Rule):
 
     def update(self, param, grad, slots, hyperparameters, step):
         # x ← x − α sign(g)
-        return param - hyperparameters["learning_rate"] * ops.sign(grad), {}
+        return param - hyperparameters["learning_rate"] * sign(grad), {}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -12,6 +12,7 @@ from keras import ops
 
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.tensors import sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SignumRule(Rule):
         rho = hyperparameters["rho"]
         # m ← ρ m + (1 − ρ) g, in Adam's faster form;  x ← x − α sign(m)
         m = slots["m"] + (1 - rho) * (grad - slots["m"])
-        return param - hyperparameters["learning_rate"] * ops.sign(m), {"m": m}
+        return param - hyperparameters["learning_rate"] * sign(m), {"m": m}
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")
