@@ -21,7 +21,7 @@ FEWEST_LANES = 8
 def width(lanes: int, lane_bytes: int) -> int:
     """Lanes a block, for `lanes` lanes of `lane_bytes` bytes of weights and slots each.
 
-    >>> width(6, 1000), width(100, 400_000) * 8 >= 100
+    >>> width(6, 1000), 8 <= width(100, 400_000) <= 100
     (6, True)
     """
     if vectorize.on_accelerator() or lanes < 2 * FEWEST_LANES:
