@@ -6,6 +6,10 @@
 The search over six optimizer types, with all types in one program and with one program a type, in
 turns, each in a process of its own. Prints for each the seconds of the whole search, of its tracing
 and compiling, and of the rest.
+
+Found on 2026-11-21 by `--rounds=1 --trials=120`, on 2 cores that other work kept busy (load 9 to
+16, so the ratios alone say something): on TensorFlow 66 s in one program and 167 s in six, of which
+10 and 48 s went into tracing and compiling; on JAX 83 and 99 s, of which 2 and 9 s.
 """
 
 import argparse
