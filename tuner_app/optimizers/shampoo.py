@@ -72,8 +72,11 @@ class ShampooRule(Rule):
 def _inverse_root(M, epsilon, p):
     """(εI + M)^(−1/p) for a positive semidefinite M."""
     eigenvalues, V = eigenpairs(M)
-    # Rounding may leave eigenvalues a little below 0.
-    return (V * (ops.maximum(eigenvalues, 0.0) + epsilon) ** (-1.0 / p)) @ ops.transpose(V)
+    # What rounding leaves of an eigenvalue far below the largest is noise, or negative, and its
+    # root would be far too long a step: it counts as the least that the float type can tell.
+    digits = 2.0**-52 if keras.backend.standardize_dtype(M.dtype) == "float64" else 2.0**-23
+    least = M.shape[0] * digits * ops.max(eigenvalues)
+    return (V * (ops.maximum(eigenvalues, least) + epsilon) ** (-1.0 / p)) @ ops.transpose(V)
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")
