@@ -1,6 +1,6 @@
 """Trials an hour, and what else they cost: KerasTuner, Optuna, Ray Tune, and the same stacked.
 
-    python -m benchmarks.stacked_trials                        # everything: about 12 minutes
+    python -m benchmarks.stacked_trials                        # everything: about 11 minutes
     python -m benchmarks.stacked_trials --works=mlp --systems=keras_tuner,tensorflow
     python -m benchmarks.stacked_trials.plot                   # draws docs/stacked-trials.svg
     python -m benchmarks.stacked_trials.table                  # prints the README's table
@@ -57,7 +57,7 @@ def main() -> None:
             rows[system] = _in_process(system, work, trials)
             print(as_text(work, system, rows), flush=True)
             results["seconds"] = time.monotonic() - began
-            options.output.write_text(json.dumps(results, indent=1) + "\n")
+            options.output.write_text(json.dumps(results) + "\n")
     for system, why in results["left_out"].items():
         print(f"left out: {SYSTEMS[system][0]}: {why}")
 
