@@ -7,9 +7,9 @@ The search over six optimizer types, with all types in one program and with one 
 turns, each in a process of its own. Prints for each the seconds of the whole search, of its tracing
 and compiling, and of the rest.
 
-Found on 2026-11-21 by `--rounds=1` on 2 cores (load 1.2 to 1.8): on TensorFlow 15.2 s in one program
-and 23.9 s in six, of which 2.7 and 6.5 s went into tracing and compiling; on JAX 15.8 and 24.2 s, of
-which 0.5 and 1.9 s.
+Found on 2026-11-21 by `--rounds=1` on 2 cores (load 1.2 to 1.8): on TensorFlow 15.2 s in one
+program and 23.9 s in six, of which 2.7 and 6.5 s went into tracing and compiling; on JAX 15.8 and
+24.2 s, of which 0.5 and 1.9 s.
 """
 
 import argparse
