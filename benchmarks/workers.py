@@ -13,10 +13,10 @@ one; so the speed-up grows with the work. The default is a search of about a min
 starts two workers for less; with --trials=96 it is of twenty seconds, a quarter of them compiling.
 Each line tells when the first trial had ended, which is after the compiling and a stack of eight.
 
-Found on 2026-11-21 (load 1.5 to 2.4): 1.72 and 1.65 times as fast with 384 trials, 1.69 with 768, 1.56
-with 96. Two searches that have nothing to do with each other, one on each of these cores, train at
-1.9 times the rate of one: no more is to be had there. The rest goes to the search's owner, its driver
-and Ray's own processes, which share the two cores.
+Found on 2026-11-21 (load 1.5 to 2.4): 1.72 and 1.65 times as fast with 384 trials, 1.69 with 768,
+1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
+train at 1.9 times the rate of one: no more is to be had there. The rest goes to the search's owner,
+its driver and Ray's own processes, which share the two cores.
 
 Needs Linux with user name spaces, where Ray sees loopback alone, and an otherwise idle machine:
 prints its load.
