@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app import gradients, losses, optimizers
+from tuner_app import gradients, losses, optimizers, random_weights
 from tuner_app.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -101,30 +101,30 @@ def test_random_search_keeps_the_best_and_the_seed_decides():
         return float(((p[0] - 1) ** 2).sum() + ((p[1] + 2) ** 2).sum())
 
     start = [np.zeros((2, 2)), np.zeros(1)]
-    found = gradients.random_search(loss, start, tries=300, scale=0.3, local=True, seed=1)
+    found = random_weights.random_search(loss, start, tries=300, scale=0.3, local=True, seed=1)
     assert found.history[0] == 8.0 and len(found.history) == 301
     assert (np.diff(found.history) <= 0).all()
     assert found.loss == found.history[-1] == loss(found.point) < 0.2
-    again = gradients.random_search(loss, start, tries=300, scale=0.3, local=True, seed=1)
+    again = random_weights.random_search(loss, start, tries=300, scale=0.3, local=True, seed=1)
     assert again.history == found.history
-    other = gradients.random_search(loss, start, tries=300, scale=0.3, local=True, seed=2)
+    other = random_weights.random_search(loss, start, tries=300, scale=0.3, local=True, seed=2)
     assert other.history != found.history
     # Around 0 with a small scale no point reaches the minimum; around the best one does.
-    assert gradients.random_search(loss, start, tries=300, scale=0.3, seed=1).loss > 2
+    assert random_weights.random_search(loss, start, tries=300, scale=0.3, seed=1).loss > 2
 
 
 def test_random_search_passes_over_nan():
     values = iter([float("nan"), 3.0, float("nan"), 2.0])
-    found = gradients.random_search(lambda p: next(values), [np.zeros(1)], tries=3, scale=1.0)
+    found = random_weights.random_search(lambda p: next(values), [np.zeros(1)], tries=3, scale=1.0)
     assert found.loss == 2.0
     with pytest.raises(UserError, match="tries ≥ 1"):
-        gradients.random_search(sum, [np.zeros(1)], tries=0, scale=1.0)
+        random_weights.random_search(sum, [np.zeros(1)], tries=0, scale=1.0)
 
 
 def test_random_search_over_a_model_leaves_it_with_the_best_weights():
     model = make_model()
     x = X.astype("float32")
-    found = gradients.random_search_model(
+    found = random_weights.random_search_model(
         model, LOSS, x, LABELS, tries=20, scale=0.05, local=True, seed=0
     )
     assert found.loss < found.history[0]

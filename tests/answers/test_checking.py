@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.answers.checking import data_checks, model_checks, rate_test
+from tuner_app.answers.checking import baselines, data_checks, model_checks, rate_test
 from tuner_app.cli.main import main
 
 DRAW = np.random.default_rng(0)
@@ -160,10 +160,10 @@ def test_baselines_are_those_of_scikit_learn_and_of_chance():
     x, y = table(300)
     x[:, 0] = y * 2.0 - 2.0 + 0.1 * x[:, 0]
     split = (x, y)
-    linear = model_checks.linear_baseline(split, split, SPEC)
+    linear = baselines.linear_baseline(split, split, SPEC)
     assert linear > 0.9
-    random = model_checks.random_weights(model(), split, split, SPEC, seed=0)
-    trained = model_checks.against_baselines(model(), split, split, SPEC, 0.5, random, 3, 32)
+    random = baselines.random_weights(model(), split, split, SPEC, seed=0)
+    trained = baselines.against_baselines(model(), split, split, SPEC, 0.5, random, 3, 32)
     assert trained.status == "pass" and f"best of 50 random weights {random:.4f}" in trained.found
 
 

@@ -31,8 +31,9 @@ numbers only.
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lane import Lane, LaneState
 from tuner_app.population.planner import Plan, plan
-from tuner_app.population.population import EpochReport, Population, PopulationStats
+from tuner_app.population.population import Population
 from tuner_app.population.readout import Readout
+from tuner_app.population.reports import EpochReport, PopulationStats
 
 __all__ = [
     "CannotStack",

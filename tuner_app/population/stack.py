@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from tuner_app.population import blocks, check, vectorize
+from tuner_app.population import blocks, newcomers, vectorize
 from tuner_app.population.description import Description
 from tuner_app.population.epoch import Epoch
 from tuner_app.population.errors import CannotStack
@@ -185,11 +185,11 @@ class Stack:
         refused = self._fit(coming) if coming else []
         coming = [trial for trial in coming if trial not in refused]
         if self.programs is None and self.active and not coming:
-            refused += self._trace([])
+            refused += self.trace([])
         self.waiting = rest
         if coming:
             self._seat(coming)
-            bad = self._check(coming)
+            bad = newcomers.refused(self, coming)
             refused += bad
             coming = [trial for trial in coming if trial not in bad]
         for trial in coming:
@@ -219,7 +219,7 @@ class Stack:
                 structure = trial.description.rule.structure
                 self.rule_of(trial.description).lifting.lift(self.foresight.differing(structure))
         self.arrays.widen()
-        return self._trace(coming) if self.programs is None else []
+        return self.trace(coming) if self.programs is None else []
 
     def _seat(self, coming: list[Trial]) -> None:
         lanes = [lane for lane, trial in enumerate(self.trials) if trial is None][: len(coming)]
@@ -251,9 +251,9 @@ class Stack:
         numbers = sum(math.prod(shape) for shape, _ in self.pool.specs)
         return 4 * (numbers + sum(math.prod(v.shape) for v in self.model.variables))
 
-    # -- traced and checked --------------------------------------------------------------------
+    # -- traced --------------------------------------------------------------------------------
 
-    def _trace(self, coming: list[Trial]) -> list[Trial]:
+    def trace(self, coming: list[Trial]) -> list[Trial]:
         """Traces the programs; returns the trials that these would not compute rightly."""
         started = time.monotonic()
         refused: list[Trial] = []
@@ -288,63 +288,3 @@ class Stack:
         self.rules = [rule for rule in self.rules if rule not in new]
         self.programs = None
         return out
-
-    def _check(self, coming: list[Trial]) -> list[Trial]:
-        """Compares a few steps with plain Keras where something is new.
-
-        Returns the trials that need another stack, because of a number newly lifted or a rule.
-        """
-        chosen = self._to_be_checked(coming)
-        if not chosen:
-            return []
-        started = time.monotonic()
-        verdicts = check.verify(self, [self.lane_of(t.key) for t in chosen], chosen)
-        self.stats.check_seconds += time.monotonic() - started
-        wrong = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.reason]
-        # What a diverging trial shows is no evidence: the next ones are checked again.
-        clear = [t for t, v in zip(chosen, verdicts, strict=True) if v.finite and not v.reason]
-        if not wrong:
-            self._trust(clear)
-            return []
-        bad_rules = {self.rule_index(t) for t in wrong}
-        sound = {self.rule_index(t) for t in chosen} - bad_rules
-        if self.body.checked is None and not sound:
-            raise CannotStack(next(verdict.reason for verdict in verdicts if verdict.reason))
-        # The rest is sound: what is new here goes to a stack of its own, where it stands alone.
-        if sound:
-            out = [t for t in coming if self.rule_index(t) in bad_rules]
-            barred = [self.rules[i] for i in bad_rules]
-        else:
-            out, barred = list(coming), []
-            self.body.fix(self.body.unchecked)
-        for trial in out:
-            self.free(trial.key)
-        for rule in barred:
-            if any(t is not None and self.rule_of(t.description) is rule for t in self.trials):
-                rule.lifting.fix(rule.lifting.unchecked or set())  # it was sound before
-            else:
-                self.barred.add(rule.structure)
-                self.rules.remove(rule)
-        if sound:
-            self._trust(clear)
-        self._trace([])
-        return out
-
-    def _trust(self, trials: list[Trial]) -> None:
-        """What is lifted was checked with these trials; those barred since are passed over."""
-        rules = [rule for t in trials if (rule := self.rule_of(t.description))]
-        for lifting in [self.body, *(rule.lifting for rule in rules)] if rules else []:
-            lifting.checked = frozenset(lifting.varying)
-
-    def _to_be_checked(self, coming: list[Trial]) -> list[Trial]:
-        """Two trials for a new body, and one for each rule that is new or newly lifted."""
-        body_is_new = self.body.unchecked is None or self.body.unchecked
-        chosen, rules = [], set()
-        for trial in coming:
-            rule = self.rule_of(trial.description)
-            unchecked = rule.lifting.unchecked
-            first_of_rule = rule not in rules and (unchecked is None or unchecked)
-            if first_of_rule or (body_is_new and len(chosen) < check.LANES):
-                chosen.append(trial)
-                rules.add(rule)
-        return chosen

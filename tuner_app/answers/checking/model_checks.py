@@ -8,15 +8,15 @@ import keras
 import numpy as np
 
 from tuner_app import gradients
-from tuner_app.answers.checking import rate_test
+from tuner_app.answers.checking import baselines, rate_test
 from tuner_app.answers.checking.data_checks import Split
 from tuner_app.answers.checking.finding import Finding, graded
+from tuner_app.answers.checking.scores import accuracy, compiled_loss, data_loss
 
-BATCH = 256  # examples for the loss at initialization and the random weights
+BATCH = 256  # examples for the loss at initialization
 TINY = 16  # examples that a model must be able to learn by heart
 TINY_STEPS = 500
 GRADIENT_EXAMPLES = 6
-TRIES = 50  # of random weights
 SHARP, COARSE = 1e-6, 2e-2  # relative errors of a gradient: in float64, in float32
 
 
@@ -56,13 +56,13 @@ def model_findings(
     if isinstance(tested, rate_test.RateTest):
         yield rate_finding(tested)
 
-    def baselines() -> Finding:
-        linear = linear_baseline(train, validation, spec)
-        random = random_weights(fresh(), train, validation, spec, seed)
+    def compared() -> Finding:
+        linear = baselines.linear_baseline(train, validation, spec)
+        random = baselines.random_weights(fresh(), train, validation, spec, seed)
         given = (train, validation, spec, linear, random, epochs, batch_size)
-        return against_baselines(fresh(), *given)
+        return baselines.against_baselines(fresh(), *given)
 
-    yield attempted("baselines", baselines)
+    yield attempted("baselines", compared)
 
 
 def attempted(check: str, action: Callable[[], Any]) -> Any:
@@ -106,17 +106,6 @@ def initial_loss(model: keras.Model, train: Split, spec: Any) -> Finding:
         if loss < 0.5 * expected
         else "",
     )
-
-
-def data_loss(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """The compiled loss on some examples, without penalties, the model as in evaluation."""
-    values = compiled_loss(model)(y, model(x, training=False))
-    return float(keras.ops.convert_to_numpy(keras.ops.mean(values)))
-
-
-def compiled_loss(model: keras.Model) -> Any:
-    """The loss that a model was compiled with, as an object that can be called."""
-    return keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
 
 
 def gradient_of(model: keras.Model, train: Split, seed: int) -> Finding:
@@ -181,7 +170,7 @@ def tiny_subset(model: keras.Model, train: Split, spec: Any) -> Finding:
         )
         loss = data_loss(model, x, y)
         outputs = keras.ops.convert_to_numpy(model(x, training=False))
-        right = _accuracy(outputs, y) if spec.task == "classification" else None
+        right = accuracy(outputs, y) if spec.task == "classification" else None
         score = loss if right is None else 1 - right
         if (right == 1.0 and loss < 0.1) or (right is None and loss < 0.02):
             break
@@ -217,74 +206,6 @@ def rate_finding(tested: rate_test.RateTest) -> Finding:
     )
 
 
-def linear_baseline(train: Split, validation: Split, spec: Any) -> float:
-    """The validation score of a linear model on the features: accuracy, or mean squared error."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    x, y = train[0].reshape(len(train[0]), -1)[:5000], np.ravel(train[1])[:5000]
-    other, truth = validation[0].reshape(len(validation[0]), -1), np.ravel(validation[1])
-    if spec.task == "classification":
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline need not be exact
-            model = LogisticRegression(max_iter=200).fit(x, y)
-        return float((model.predict(other) == truth).mean())
-    return float(np.mean((Ridge().fit(x, y).predict(other) - truth) ** 2))
-
-
-def random_weights(
-    model: keras.Model, train: Split, validation: Split, spec: Any, seed: int
-) -> float:
-    """The validation score of the best of many random weights: what no training reaches."""
-    x, y = (part[:BATCH] for part in train)
-    scale = float(np.mean([v.numpy().std() for v in model.trainable_variables])) or 0.1
-    gradients.random_search_model(
-        model, compiled_loss(model), x, y, tries=TRIES, scale=scale, seed=seed
-    )
-    return _score(model, validation, spec)
-
-
-def against_baselines(
-    model: keras.Model,
-    train: Split,
-    validation: Split,
-    spec: Any,
-    linear: float,
-    random: float,
-    epochs: int,
-    batch_size: int,
-) -> Finding:
-    """A short training beats random weights, a constant answer and a linear model."""
-    model.fit(*train, batch_size=batch_size, epochs=epochs, verbose=0)
-    reached = _score(model, validation, spec)
-    classes = spec.task == "classification"
-    if classes:
-        constant = float(np.bincount(validation[1]).max() / len(validation[1]))
-    else:
-        constant = float(np.mean(validation[1].astype("float64") ** 2))
-    name = "accuracy" if classes else "mean squared error"
-
-    def better(other):
-        return reached > other if classes else reached < other
-
-    found = (
-        f"validation {name} after {epochs} epochs {reached:.4f}; a linear model {linear:.4f}, the "
-        f"best of {TRIES} random weights {random:.4f}, a constant answer {constant:.4f}"
-    )
-    return graded(
-        "baselines",
-        found,
-        fail="It has learnt nothing that a constant does not know: see the checks above."
-        if not better(constant)
-        else "",
-        warn="A linear model does better so far: search, or take the linear one."
-        if not better(linear) and reached != linear
-        else "",
-    )
-
-
 def _spread(train: Split, spec: Any, count: int) -> Split:
     """A few examples, of as many classes as there can be."""
     x, y = train
@@ -296,14 +217,3 @@ def _spread(train: Split, spec: Any, count: int) -> Split:
     place[order] = np.arange(len(y)) - starts[y[order]]
     chosen = np.argsort(place, kind="stable")[:count]
     return x[chosen], y[chosen]
-
-
-def _score(model: keras.Model, split: Split, spec: Any) -> float:
-    outputs = model.predict(split[0], verbose=0)
-    if spec.task == "classification":
-        return _accuracy(outputs, split[1])
-    return float(np.mean((np.ravel(outputs) - np.ravel(split[1])) ** 2))
-
-
-def _accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
-    return float((outputs.argmax(axis=1) == labels).mean())

@@ -6,8 +6,8 @@ pixels are read at once. What is computed is the same, but for the numbers that 
 """
 
 import tensorflow as tf
-from keras.backend import image_data_format
 
+from tuner_app.population.seam.image import on_batches
 from tuner_app.population.seam.random import normal
 
 
@@ -42,17 +42,7 @@ def elastic_transform(
                 value += (by_row * by_column)[..., None] * pixels
         return value
 
-    return _on_channels_last(images, data_format, moved)
-
-
-def _on_channels_last(images, data_format, function):
-    single = len(images.shape) == 3
-    images = images[None] if single else images
-    first = (data_format or image_data_format()) == "channels_first"
-    images = tf.transpose(images, (0, 2, 3, 1)) if first else images
-    images = function(images)
-    images = tf.transpose(images, (0, 3, 1, 2)) if first else images
-    return images[0] if single else images
+    return on_batches(images, data_format, moved)
 
 
 def _blurring(n, sigma):

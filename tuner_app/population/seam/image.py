@@ -20,7 +20,7 @@ def affine_transform(
     data_format=None,
 ):
     images, transform = tf.convert_to_tensor(images), tf.convert_to_tensor(transform)
-    return _on_batches(
+    return on_batches(
         images,
         data_format,
         lambda x: _project(x, _rows(transform), interpolation, fill_mode, fill_value),
@@ -35,7 +35,7 @@ def perspective_transform(
     start, end = (tf.cast(points, tf.float32) for points in (start_points, end_points))
     start, end = (p[None] if len(p.shape) == 2 else p for p in (start, end))
     transform = _rows(compute_homography_matrix(start, end))
-    return _on_batches(
+    return on_batches(
         tf.convert_to_tensor(images),
         data_format,
         lambda x: _project(x, transform, interpolation, "constant", fill_value),
@@ -47,7 +47,7 @@ def _rows(transform):
     return transform[None] if len(transform.shape) == 1 else transform
 
 
-def _on_batches(images, data_format, function):
+def on_batches(images, data_format, function):
     """`function` of images of shape (batch, height, width, channels)."""
     single = len(images.shape) == 3
     images = images[None] if single else images
@@ -222,4 +222,4 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
         kernel = tf.tile(kernel, [1, 1, x.shape[-1], 1])
         return depthwise_conv(x, kernel, 1, "same", data_format="channels_last")
 
-    return _on_batches(images, data_format, blurred)
+    return on_batches(images, data_format, blurred)
