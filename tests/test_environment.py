@@ -60,3 +60,10 @@ def test_the_device_is_named():
     named = environment.use_device("float32")
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     assert named.startswith(f"{kind}, ") and len(named) > len("CPU, ")
+
+
+@pytest.mark.parametrize(("share", "threads"), [("", 3), ("2", 2), ("8", 3), ("0", 3), ("all", 3)])
+def test_a_workers_share_limits_its_threads(share, threads, monkeypatch):
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", share)
+    assert environment.threads() == threads

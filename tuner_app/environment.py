@@ -58,7 +58,7 @@ def use_device(precision: str) -> str:
     keras.config.set_dtype_policy(precision)
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU, {_cores()} cores"
+        return f"CPU, {cores()} cores"
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -72,11 +72,18 @@ def use_device(precision: str) -> str:
     return "GPU, " + ", ".join(names)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use, where the system tells, else those of the machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads() -> int:
+    """How many threads of this process may compute: as many as it has cores or, where fewer,
+    TF_NUM_INTRAOP_THREADS, by which each of several workers has its share of a machine."""
+    share = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return min(cores(), int(share)) if share.isdecimal() and int(share) else cores()
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_blocks_side_by_side_and_lanes_that_move_between_them_keep_each_trial(
     together, monkeypatch
 ):
     monkeypatch.setattr(blocks, "FEWEST_LANES", 2)
-    monkeypatch.setattr(blocks, "cores", lambda: 2)
+    monkeypatch.setattr(blocks, "threads", lambda: 2)
     p, logs = population(lanes=6), {}
 
     def epoch():
@@ -214,7 +214,7 @@ def test_numbers_that_differ_in_another_stack_are_lifted_at_the_first_trace():
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 8])
 def test_blocks_are_alike_and_waste_few_lanes(cores, monkeypatch):
-    monkeypatch.setattr(blocks, "cores", lambda: cores)
+    monkeypatch.setattr(blocks, "threads", lambda: cores)
     for lanes in (1, 15, 16, 50, 97, 100, 256):
         for lane_bytes in (1000, 400_000, 10**9):
             width = blocks.width(lanes, lane_bytes)
@@ -334,7 +334,7 @@ def learning_rates_are_each_rule_s_own(p):
 
 def test_optimizers_of_every_type_share_one_program(plain_keras, monkeypatch):
     monkeypatch.setattr(blocks, "FEWEST_LANES", 2)
-    monkeypatch.setattr(blocks, "cores", lambda: 2)  # two blocks of three lanes
+    monkeypatch.setattr(blocks, "threads", lambda: 2)  # two blocks of three lanes
     p = population(lanes=6)
     # Not in the rules' order, and unevenly many; the last two come when lanes have been left.
     names = ["adam", "schedule", "adam", "average", "momentum", "adamw", "adam", "average"]

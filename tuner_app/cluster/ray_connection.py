@@ -64,10 +64,9 @@ def connected(workers: Workers) -> Iterator[Any]:
 
 def _own() -> dict[str, Any]:
     """What `ray.init` is to start."""
-    options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    if hasattr(os, "sched_getaffinity"):  # Ray would count cores that this process may not use
-        options["num_cpus"] = len(os.sched_getaffinity(0))
-    return options
+    # Ray would count cores that this process may not use.
+    own = {"include_dashboard": False, "num_cpus": environment.cores()}
+    return own | {"_node_ip_address": "127.0.0.1"}
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ operations can't do by itself. On an accelerator all lanes are one block.
 
 import concurrent.futures
 import functools
-import os
 
+from tuner_app.environment import threads
 from tuner_app.population import vectorize
 
 # Bytes of a block's weights and slots.
@@ -27,8 +27,8 @@ def width(lanes: int, lane_bytes: int) -> int:
     if vectorize.on_accelerator() or lanes < 2 * FEWEST_LANES:
         return lanes
     most = lanes // FEWEST_LANES  # blocks
-    wanted = min(most, max(cores(), -(-lanes * lane_bytes // MOST_BYTES)))
-    each = [n for n in range(wanted, min(most, 2 * wanted) + 1) if n % cores() == 0]
+    wanted = min(most, max(threads(), -(-lanes * lane_bytes // MOST_BYTES)))
+    each = [n for n in range(wanted, min(most, 2 * wanted) + 1) if n % threads() == 0]
     # As few idle lanes as can be, and then as few blocks.
     count = min(each or [wanted], key=lambda n: (-(-lanes // n) * n, n))
     return -(-lanes // count)
@@ -40,19 +40,11 @@ def large_enough(lanes: int) -> bool:
     return not vectorize.on_accelerator() and lanes >= FEWEST_LANES
 
 
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
-
-
 def side_by_side(function, calls: list[tuple]) -> list:
-    """`function(*call)` of each call, as many at once as there are cores."""
+    """`function(*call)` of each call, as many at once as there may be threads."""
     if len(calls) < 2:
         return [function(*call) for call in calls]
-    return list(_threads(cores()).map(lambda call: vectorize.done(function(*call)), calls))
+    return list(_threads(threads()).map(lambda call: vectorize.done(function(*call)), calls))
 
 
 @functools.cache
