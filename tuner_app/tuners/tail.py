@@ -21,18 +21,22 @@ class Tail:
     True
     >>> tail.pays(useful_lanes=10, lanes=100, stacks=6, epochs_left=50)
     False
+    >>> Stack.stats.traces = 5  # four more, a second each
+    >>> tail.took(5.0), tail.pays(useful_lanes=10, lanes=100, stacks=6, epochs_left=50)
+    (None, True)
     """
 
     def __init__(self, population: Population):
         self._population = population
         self._traces = 0
-        self._compiling, self._seconds = 0.0, 0.0  # a stack, with the epoch; and the epoch alone
+        self._seconds = 0.0  # of an epoch alone
+        self._compiling, self._compiled = 0.0, 1  # an epoch with so many compilations
 
     def took(self, seconds: float) -> None:
         """An epoch of the population is over."""
         traces = self._population.stats.traces
         if traces != self._traces:
-            self._compiling = seconds / (traces - self._traces)
+            self._compiling, self._compiled = seconds, traces - self._traces
             self._traces = traces
         else:
             self._seconds = seconds
@@ -47,4 +51,5 @@ class Tail:
         if not self._seconds or useful_lanes >= lanes:
             return False
         saved = epochs_left * self._seconds * (1 - useful_lanes / lanes)
-        return saved > 2 * stacks * max(0.0, self._compiling - self._seconds)
+        each = max(0.0, self._compiling - self._seconds) / self._compiled
+        return saved > 2 * stacks * each
