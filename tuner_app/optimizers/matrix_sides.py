@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 
@@ -37,6 +38,11 @@ def outer(matrix, side):
     """G Gᵀ for the rows, Gᵀ G for the columns."""
     transposed = ops.transpose(matrix)
     return matrix @ transposed if side == "L" else transposed @ matrix
+
+
+def digits(matrix) -> float:
+    """What rounding may change, as a share: the distance from 1 to the next number of its type."""
+    return 2.0**-52 if keras.backend.standardize_dtype(matrix.dtype) == "float64" else 2.0**-23
 
 
 def eigenpairs(matrix):

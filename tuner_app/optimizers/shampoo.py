@@ -11,7 +11,14 @@ import dataclasses
 import keras
 from keras import ops
 
-from tuner_app.optimizers.matrix_sides import eigenpairs, matrix_shape, outer, sides, size
+from tuner_app.optimizers.matrix_sides import (
+    digits,
+    eigenpairs,
+    matrix_shape,
+    outer,
+    sides,
+    size,
+)
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 
@@ -74,8 +81,7 @@ def _inverse_root(M, epsilon, p):
     eigenvalues, V = eigenpairs(M)
     # What rounding leaves of an eigenvalue far below the largest is noise, or negative, and its
     # root would be far too long a step: it counts as the least that the float type can tell.
-    digits = 2.0**-52 if keras.backend.standardize_dtype(M.dtype) == "float64" else 2.0**-23
-    least = M.shape[0] * digits * ops.max(eigenvalues)
+    least = M.shape[0] * digits(M) * ops.max(eigenvalues)
     return (V * (ops.maximum(eigenvalues, least) + epsilon) ** (-1.0 / p)) @ ops.transpose(V)
 
 

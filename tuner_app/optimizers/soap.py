@@ -12,7 +12,14 @@ import keras
 from keras import ops
 
 from tuner_app.optimizers.adam import AdamRule
-from tuner_app.optimizers.matrix_sides import eigenpairs, matrix_shape, outer, sides, size
+from tuner_app.optimizers.matrix_sides import (
+    digits,
+    eigenpairs,
+    matrix_shape,
+    outer,
+    sides,
+    size,
+)
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
 
@@ -95,8 +102,14 @@ def _refined(M, Q, v, side):
 
 def _turn(G, bases):
     """Q_Lᵀ G Q_R."""
-    G = ops.transpose(bases["L"]) @ G if "L" in bases else G
-    return G @ bases["R"] if "R" in bases else G
+    if not bases:
+        return G
+    turned = ops.transpose(bases["L"]) @ G if "L" in bases else G
+    turned = turned @ bases["R"] if "R" in bases else turned
+    # What is 0 but for rounding must stay 0 (directions that G lacks, as an embedding's does):
+    # divided by its own root mean square it would be a step of full length.
+    least = 8 * digits(G) * ops.sqrt(ops.sum(turned * turned))
+    return ops.where(ops.abs(turned) <= least, ops.zeros_like(turned), turned)
 
 
 def _turn_back(G, bases):
@@ -114,8 +127,9 @@ class SOAP(RuleOptimizer):
     `period` steps turns the bases by one step of power iteration, Q ← QR(L Q), as in the paper's
     Algorithm 4, and v goes with its columns, as in the authors' code. A tensor of more dimensions
     is a matrix of its last dimension by the others; a side longer than `max_size` is not turned; a
-    vector's rule is Adam. The gradient comes before the decay in the authors' code, and after it
-    here: a difference of α²λ.
+    vector's rule is Adam. What the turned gradient holds below 8 times the float type's rounding
+    counts as 0: nothing moves along a direction without a gradient. The gradient comes before the
+    decay in the authors' code, and after it here: a difference of α²λ.
 
     Args:
         learning_rate: α.
