@@ -125,3 +125,46 @@ def stacked_equals_plain():
         return population
 
     return check
+
+
+@pytest.fixture
+def rows_stack_as_plain(stacked_equals_plain):
+    """check(rows, dtype="float32"): layers in one model, each a branch of it.
+
+    A row is (class, shape of one example, function of the lane's number): the function gives the
+    layer, or a function of a symbolic tensor that calls it. Inputs are random numbers between 0
+    and 1, or whole numbers below 7. A row that differs is named by its head.
+    """
+
+    def check(rows, dtype="float32", examples=8, tolerance=1e-4):
+        L = keras.layers
+        shapes = list(dict.fromkeys(shape for _, shape, _ in rows))
+
+        def build(rate):
+            inputs = {shape: L.InputLayer(shape, dtype=dtype).output for shape in shapes}
+            heads = []
+            for kind, shape, layer in rows:
+                x = L.Flatten()(layer(rate)(inputs[shape]))
+                heads.append(L.Dense(2, name=f"of_{kind.__name__}")(x))
+            x = L.Concatenate()(heads) if len(heads) > 1 else heads[0]
+            given = list(inputs.values())
+            model = keras.Model(given if len(given) > 1 else given[0], L.Dense(3)(x))
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile(keras.optimizers.SGD(0.05), loss, metrics=["accuracy"])
+            return model
+
+        rng = np.random.default_rng(0)
+        draw = rng.random if dtype == "float32" else lambda size: rng.integers(0, 7, size)
+        x = [draw((examples, *shape)).astype(dtype) for shape in shapes]
+        data = x if len(x) > 1 else x[0], rng.integers(0, 3, examples).astype("int32")
+        stacked_equals_plain(
+            build,
+            [{"rate": 0.2}, {"rate": 0.4}],
+            data,
+            data,
+            epochs=1,
+            jit_compile=False,
+            tolerance=tolerance,
+        )
+
+    return check

@@ -44,6 +44,8 @@ LOSSES = {
     "sparse": (lambda v: losses.SparseCategoricalCrossentropy(True), None, "class"),
     "sum": (lambda v: losses.MeanSquaredError(reduction="sum"), None, "real"),
     "ctc": (lambda v: losses.CTC(), None, "label"),
+    "generalized": (lambda v: losses.CategoricalGeneralizedCrossEntropy(q=v), "softmax", "class"),
+    "circle": (lambda v: losses.Circle(gamma=10 * v, margin=v), None, "class"),
 }
 
 
@@ -170,13 +172,26 @@ METRICS = {
 }
 
 
+class Watched(L.Layer):
+    """Metrics of values, which `compile` does not take: a layer may have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean, self.sum = metrics.Mean(name="mean"), metrics.Sum(name="sum")
+
+    def call(self, x):
+        self.mean.update_state(x)
+        self.sum.update_state(x)
+        return x
+
+
 def test_every_metric(stacked_equals_plain):
     """All at once: a model with an output for each kind of target; one step an epoch."""
 
     def build(rate):
         naming.reset_uids()  # so that metrics of two models have the same names
         inputs = keras.Input((5,))
-        x = L.Dropout(rate)(inputs)
+        x = Watched()(L.Dropout(rate)(inputs))
         outputs = {name: L.Dense(3, kind[0], name=name)(x) for name, kind in METRICS.items()}
         model = keras.Model(inputs, outputs)
         loss = {name: "mae" for name in METRICS}

@@ -1,0 +1,93 @@
+"""Layers of one row each: stacked equals plain Keras, a branch for each row in one model."""
+
+import keras
+import pytest
+
+L, ops = keras.layers, keras.ops
+VECTOR, STEPS, SOUND, VOLUME, IMAGE = (6,), (4, 3), (64, 1), (5, 5, 4, 2), (8, 8, 3)
+UNIT = {"value_range": (0, 1)}
+
+# Class, shape of one example, function of the lane's number that gives the layer.
+PLAIN = [
+    (L.Activation, VECTOR, lambda rate: L.Activation("mish")),
+    (L.ELU, VECTOR, lambda rate: lambda x: L.ELU(alpha=rate)(x - 0.5)),
+    (L.Identity, VECTOR, lambda rate: L.Identity()),
+    (L.Lambda, VECTOR, lambda rate: L.Lambda(lambda x: ops.sin(3 * x))),
+    (L.Softmax, VECTOR, lambda rate: L.Softmax()),
+    (L.Minimum, VECTOR, lambda rate: lambda x: L.Minimum()([x, L.GaussianNoise(rate)(x)])),
+    (L.RepeatVector, VECTOR, lambda rate: lambda x: L.RepeatVector(2)(L.Dropout(rate)(x))),
+    (L.Discretization, VECTOR, lambda rate: L.Discretization([0.3, 0.6], output_mode="one_hot")),
+    (L.Normalization, VECTOR, lambda rate: L.Normalization(mean=0.4, variance=0.1)),
+    (L.STFTSpectrogram, SOUND, lambda rate: L.STFTSpectrogram("log", 16, 8, 16)),
+    (L.AdaptiveAveragePooling3D, VOLUME, lambda rate: L.AdaptiveAveragePooling3D(2)),
+    (L.AdaptiveMaxPooling3D, VOLUME, lambda rate: L.AdaptiveMaxPooling3D(2)),
+]
+RECURRENT = [
+    (L.Masking, STEPS, lambda rate: lambda x: L.SimpleRNN(2)(L.Masking()(ops.relu(x - 0.8)))),
+    (L.SimpleRNN, STEPS, lambda rate: L.SimpleRNN(2, dropout=rate, recurrent_dropout=rate)),
+    (L.SimpleRNNCell, STEPS, lambda rate: L.RNN(L.SimpleRNNCell(2, dropout=rate))),
+    (L.GRUCell, STEPS, lambda rate: L.RNN(L.GRUCell(2, dropout=rate), return_sequences=True)),
+    (
+        L.StackedRNNCells,
+        STEPS,
+        lambda rate: L.RNN(L.StackedRNNCells([L.LSTMCell(2, dropout=rate), L.GRUCell(2)])),
+    ),
+    (L.ConvLSTM1D, (2, 5, 2), lambda rate: L.ConvLSTM1D(2, 3, dropout=rate)),
+    (L.ConvLSTM2D, (2, 4, 4, 1), lambda rate: L.ConvLSTM2D(2, 2, dropout=rate)),
+    (L.ConvLSTM3D, (2, 3, 3, 3, 1), lambda rate: L.ConvLSTM3D(2, 2, recurrent_dropout=rate)),
+]
+IMAGES = [
+    (L.AutoContrast, IMAGE, lambda rate: L.AutoContrast(**UNIT)),
+    (L.CenterCrop, IMAGE, lambda rate: L.CenterCrop(5, 4)),
+    (
+        L.ContrastLimitedAdaptiveHistogramEqualization,
+        IMAGE,
+        lambda rate: L.ContrastLimitedAdaptiveHistogramEqualization((0, 1), 4.0, (2, 2)),
+    ),
+    (L.CutMix, IMAGE, lambda rate: L.CutMix((rate, 1.0))),
+    (L.Equalization, IMAGE, lambda rate: L.Equalization(bins=16, **UNIT)),
+    (L.MixUp, IMAGE, lambda rate: L.MixUp(rate)),
+    (
+        L.Pipeline,
+        IMAGE,
+        lambda rate: L.Pipeline([L.RandomBrightness(rate, **UNIT), L.RandomInvert(rate, **UNIT)]),
+    ),
+    (L.RandomColorDegeneration, IMAGE, lambda rate: L.RandomColorDegeneration(rate, **UNIT)),
+    (
+        L.RandomColorJitter,
+        IMAGE,
+        lambda rate: L.RandomColorJitter(
+            (0, 1),
+            brightness_factor=rate,
+            contrast_factor=rate,
+            saturation_factor=rate,
+            hue_factor=rate,
+        ),
+    ),
+    (L.RandomInvert, IMAGE, lambda rate: L.RandomInvert(rate, **UNIT)),
+    (L.RandomPerspective, IMAGE, lambda rate: L.RandomPerspective(1.0, rate)),
+    (L.RandomPosterization, IMAGE, lambda rate: L.RandomPosterization(4, **UNIT)),
+    (L.RandomSharpness, IMAGE, lambda rate: L.RandomSharpness(rate, **UNIT)),
+    (L.Solarization, IMAGE, lambda rate: L.Solarization(rate, 2 * rate, **UNIT)),
+]
+TOKENS = [
+    (
+        L.ReversibleEmbedding,
+        (4,),
+        lambda rate: lambda x: _there_and_back(L.ReversibleEmbedding(7, 3), x),
+    ),
+]
+
+
+def _there_and_back(embedding, x):
+    return embedding(ops.tanh(embedding(x)), reverse=True)
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # Keras's MixUp, of JAX
+@pytest.mark.parametrize(
+    "rows, dtype",
+    [(PLAIN, "float32"), (RECURRENT, "float32"), (IMAGES, "float32"), (TOKENS, "int32")],
+    ids=["plain", "recurrent", "images", "tokens"],
+)
+def test_stacked_equals_plain_keras(rows, dtype, rows_stack_as_plain):
+    rows_stack_as_plain(rows, dtype)
