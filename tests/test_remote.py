@@ -1,8 +1,12 @@
 """Searches at addresses: what is copied, what is fetched, and who may."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 
+import fsspec
 import pytest
 
 from tuner_app import remote, remote_copy
@@ -13,8 +17,35 @@ from tuner_app.errors import UserError
 from tuner_app.store import SearchReader, SearchStore, TrialRow
 
 
-@pytest.fixture(params=["file", "memory"])
-def address(request, tmp_path) -> str:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server for files on loopback, and the folder it serves."""
+    folder = tmp_path_factory.mktemp("served")
+    account = ["--username", "anna", "--password", "secret", "--write"]
+    said = tmp_path_factory.mktemp("said") / "server.txt"
+    with open(said, "w") as out:
+        process = subprocess.Popen(
+            # On any free port, which it tells.
+            [sys.executable, "-W", "ignore", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", "0"]
+            + [*account, "--directory", str(folder)],
+            stderr=out,
+        )
+    try:
+        while not (port := re.search(r"127.0.0.1:(\d+)", said.read_text())):
+            assert process.poll() is None, said.read_text()
+            time.sleep(0.05)
+        yield f"127.0.0.1:{port[1]}", folder
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(params=["file", "memory", "ftp"])
+def address(request, tmp_path, monkeypatch) -> str:
+    if request.param == "ftp":
+        place, folder = request.getfixturevalue("server")
+        monkeypatch.setitem(fsspec.config.conf, "ftp", {"password": "secret"})
+        return f"ftp://anna@{place}/{tmp_path.name}/p"
     return f"file://{tmp_path}/far/p" if request.param == "file" else f"memory://{tmp_path.name}/p"
 
 
@@ -96,12 +127,13 @@ def test_the_copy_is_brought_up_to_date_while_the_search_runs(address):
     copy = remote_copy.Copy(address, interval=0.01)
     with copy:
         begin(copy.directory)
-        before = copy.there()["copies"]
+        there = remote_copy.Copy(address)  # a connection of its own
+        before = there.there()["copies"]
         until = time.monotonic() + 60
-        while copy.there()["copies"] < before + 2:
+        while there.there()["copies"] < before + 2:
             assert time.monotonic() < until
             time.sleep(0.01)
-        assert "search.db" in copy.names()
+        assert "search.db" in there.names()
 
 
 def test_one_process_at_a_time(address, monkeypatch):
@@ -170,6 +202,21 @@ def test_a_last_copy_that_fails_says_where_everything_is(address, monkeypatch):
     assert "search.db" in remote_copy.Copy(address).names()
 
 
+def test_a_connection_that_was_cut_is_made_anew(server, monkeypatch):
+    place, folder = server
+    monkeypatch.setitem(fsspec.config.conf, "ftp", {"password": "secret"})
+    copy = remote_copy.Copy(f"ftp://anna@{place}/cut", interval=1e9)
+    with copy:
+        begin(copy.directory)
+        copy.push()
+        add_trial(copy.directory, 1)
+        copy._files.ftp.close()
+        with pytest.raises(UserError, match="can't be reached or written"):
+            copy.push()
+    assert trials(folder / "cut").keys() == {"1"}
+    assert not list(folder.rglob("*.partial"))
+
+
 def test_commands_take_addresses(address, capsys, monkeypatch):
     def run(config, finished, quiet, workers):
         if finished is None:
@@ -186,8 +233,8 @@ def test_commands_take_addresses(address, capsys, monkeypatch):
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert main(["confirm", address]) == 2
     assert "has to be on this machine" in capsys.readouterr().err
-    words = [f"--project={address}2", "--engine=ray", "--ray_address=auto"]
-    assert main(["search", *words]) == 2
-    assert "on a disk that all of them see" in capsys.readouterr().err
+    assert main(["search", "--project=sftp://anna:secret@host/p"]) == 2
+    said = capsys.readouterr().err
+    assert "sftp://host/p was given with a password" in said and "secret" not in said
     with pytest.raises(UserError, match="a directory is expected"):
         SearchConfig(project=address).directory  # noqa: B018

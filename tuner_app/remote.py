@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner_app.errors import UserError
-from tuner_app.remote_copy import Copy, directory_of, note_in
+from tuner_app.remote_copy import Copy, directory_of
+from tuner_app.remote_note import note_in
 
 READERS = ("results", "report", "board", "export")  # commands that change nothing in a directory
 

@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tuner_app.errors import UserError
+from tuner_app.remote_note import NOTE, differ, is_as_new, note_in
 from tuner_app.store import holds_search, schema
 from tuner_app.store.lock import FILE_NAME as LOCK
 
 INTERVAL = 30.0  # seconds between two copies
 LEASE = 3 * INTERVAL  # after so long without a copy, a process elsewhere is taken for dead
-NOTE = "search.copy.json"
 _PARTIAL = ".partial"
+# Object stores show a file when it is whole; these while it is written, and rename over another.
+_SHOW_HALVES = {"file", "local", "ftp", "sftp", "ssh"}
 _DATABASE = tuple(schema.FILE_NAME + end for end in ("", "-wal", "-shm", "-journal"))
 
 
@@ -50,17 +52,27 @@ class Copy:
         self.address, self.interval = address.rstrip("/"), interval
         if self.address.endswith(":"):
             raise UserError(f"{address} names no folder. Expected one, such as s3://bucket/digits.")
+        if re.match(r"[^/]*//[^/@]*:[^/]*@", self.address):
+            raise UserError(
+                f"{_without_secret(address)} was given with a password in it, which would be kept "
+                "with the search. Leave it out, and put it into fsspec's own settings: a file in "
+                "~/.config/fsspec, or a variable such as FSSPEC_SFTP_PASSWORD."
+            )
         self.directory = directory_of(self.address)
         self._sent: dict[str, tuple[int, int]] = {}  # size and time of what was copied
         self._copied: tuple | None = None  # the same of the database
         self._strays: list[str] = []  # of an earlier process, at the address
         self._made: set[str] = set()  # folders there
         self._done = threading.Event()
+        self._connect()
+
+    def _connect(self) -> None:
+        """A connection that broke is not mended by those who hold it: another one is made."""
         with self._reached():
             from fsspec.core import url_to_fs
 
-            self._files, self._root = url_to_fs(self.address)
-            self._root = self._root.rstrip("/")
+            self._files, root = url_to_fs(self.address, skip_instance_cache=True)
+            self._root = root.rstrip("/")
 
     def there(self) -> dict | None:
         """The note at the address; None where no search is."""
@@ -104,12 +116,12 @@ class Copy:
         there, here = self.there(), note_in(self.directory)
         if there is None and here is None:
             raise UserError(f"{self.address} holds no search.")
-        if here is None and self.directory.exists() or there and here and _differ(here, there):
+        if here is None and self.directory.exists() or there and here and differ(here, there):
             raise UserError(
                 f"{self.directory} holds something else than the search at {self.address}. Move it "
                 "away, or call this from another folder."
             )
-        if here and (there is None or _is_as_new(here, there)):
+        if here and (there is None or is_as_new(here, there)):
             return
         fetched = self.directory.with_name(f"{self.directory.name}.fetched")
         shutil.rmtree(fetched, ignore_errors=True)
@@ -160,12 +172,19 @@ class Copy:
             self._withdraw()
             return
         try:
-            self.push()
+            self._push_once_more()
         except UserError as failed:
             kept = UserError(f"{failed} All of it is in {self.directory}: tuner-app resume it.")
             if error is None:
                 raise kept from None
             warnings.warn(str(kept), RuntimeWarning, stacklevel=2)
+
+    def _push_once_more(self) -> None:
+        try:
+            self.push()
+        except UserError:  # the connection may have been cut since the last time
+            self._connect()
+            self.push()
 
     def push(self) -> None:
         """Copies what has changed since the last time. Raises UserError if that fails.
@@ -203,8 +222,7 @@ class Copy:
             self._files.makedirs(folder, exist_ok=True)
             self._made.add(folder)
         target = f"{self._root}/{name}"
-        # Object stores show a file when it is whole.
-        whole = not getattr(self._files, "local_file", False)
+        whole = self.address.partition("://")[0].lower() not in _SHOW_HALVES
         self._files.put_file(str(path), target if whole else f"{target}{_PARTIAL}")
         if not whole:
             self._files.mv(f"{target}{_PARTIAL}", target)
@@ -213,6 +231,8 @@ class Copy:
         told = False
         while not self._done.wait(self.interval):
             try:
+                if told:
+                    self._connect()
                 self.push()
                 told = False
             except UserError as error:
@@ -242,21 +262,8 @@ class Copy:
             ) from error
 
 
-def note_in(directory: Path) -> dict | None:
-    """The note of a directory here; None where there is none."""
-    try:
-        return json.loads((directory / NOTE).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _differ(here: dict, there: dict) -> bool:
-    return here["search"] != there["search"]
-
-
-def _is_as_new(here: dict, there: dict) -> bool:
-    """Unless another process has gone on with the copy."""
-    return here["writer"] == there["writer"] and here["copies"] >= there["copies"]
+def _without_secret(address: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def _is_ours(path: Path) -> bool:

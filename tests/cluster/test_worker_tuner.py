@@ -2,6 +2,7 @@
 
 import errno
 import pickle
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 
 from tuner_app import oracles, results
+from tuner_app.cluster import apart
+from tuner_app.cluster.apart import Apart
+from tuner_app.cluster.project_files import ProjectFiles
 from tuner_app.cluster.service import Ended, SearchService
 from tuner_app.cluster.worker_tuner import WorkerTuner
+from tuner_app.errors import UserError
 from tuner_app.store import SearchReader
 from tuner_app.store.disk_fault import DiskFault
 from tuner_app.tuners import PopulationTuner
@@ -270,3 +275,67 @@ def test_pruned_trials_are_those_of_one_process(tmp_path):
     )
     assert alone == spread
     assert "PRUNED" in {status for status, *_ in alone.values()}
+
+
+def test_workers_that_do_not_see_the_directory_have_the_owner_write(
+    service, undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(apart, "PIECE", 1000)  # files of several pieces
+
+    def away(name: str, **options) -> WorkerTuner:
+        folder = tmp_path / f"host of {name}" / "p"
+        folder.mkdir(parents=True)
+        place = Apart(folder, service.files, name)
+        return worker(service, name, folder.parent, apart=place, **options)
+
+    first = away("a", checkpoint_seconds=0)
+    die_after(first, 2)
+    with pytest.raises(Died):
+        first.search(**FIT)
+    first.send_checkpoint()  # which a thread does all ten seconds
+    lost = service.lost("a")
+    shutil.rmtree(tmp_path / "host of a")
+    second, found = away("b"), {}
+
+    def note(trial_id, original=second.saved_elsewhere):
+        state = original(trial_id)
+        if state is not None:
+            found[trial_id] = len(state["runs"][0]["logs"])
+        return state
+
+    second.saved_elsewhere = note
+    second.search(**FIT)
+    assert found == dict.fromkeys(lost, 2) and len(found) == 2
+    assert not list((tmp_path / "host of b" / "p").glob("trial_*/*"))  # it keeps nothing
+    service.finish("done")
+    assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
+    model = build(service.oracle.get_space())
+    for trial_id, score in undisturbed.items():
+        folder = tmp_path / "p" / f"trial_{trial_id}"
+        model.load_weights(folder / "checkpoint.weights.h5")
+        assert model.evaluate(x, 2 * x, verbose=0) == pytest.approx(score, rel=1e-4)
+        assert {path.name for path in folder.iterdir()} >= {"trial.json", "build_config.json"}
+        assert not list(folder.glob("*.partial"))
+
+
+def test_only_its_own_files_are_taken_from_a_worker(tmp_path):
+    (tmp_path / "search.db").write_text("")
+    files = ProjectFiles(tmp_path, {"1": "a"}.get)
+    files.put("b", "trial_1/x", 0, b"of a worker that was taken for dead", last=True)
+    assert not (tmp_path / "trial_1").exists()
+    files.put("a", "trial_1/x", 0, b"", last=True)
+    files.delete("b", "trial_1/x")
+    assert (tmp_path / "trial_1" / "x").read_bytes() == b""
+    odds = "search.db", "trial_1/../search.db", "/etc/x", "trial_1/trial.json", "tensorboard/x"
+    for odd in (*odds, "workers", "", "trial_1/..\\x"):
+        for take in (lambda n: files.put("a", n, 0, b"x", True), lambda n: files.get(n, 0)):
+            with pytest.raises(UserError, match="no file of a worker"):
+                take(odd)
+    with pytest.raises(UserError, match="no file of a worker"):
+        files.delete("a", "search.db")
+    (name, content), again = files.mark(), files.mark()
+    assert (name, content) == again and (tmp_path / name).read_text() == content
+    assert ProjectFiles(tmp_path, {}.get).mark()[1] != content
+    (tmp_path / "workers" / "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.put("a", "workers/a", 0, b"x", last=True)

@@ -14,6 +14,9 @@ a random moment of a search of 100 trials:
     owner    the process that owns the search is killed; `resume` finishes
     driver   the command that the user started is killed; its actors end, `resume` finishes
     own      the same where the command had started Ray by itself: nothing of Ray is left either
+    address  a worker is killed; the project is at an address (ftp://, a server in this script's
+             hosts), and the second host sees nothing of the first one's disk. Another machine
+             then brings the search from the address
 
 Afterwards 100 trials are COMPLETED, each with the values and epochs that one process gets. Needs
 Linux with user name spaces, and Ray.
@@ -40,9 +43,11 @@ HEAD, OTHER, PORT = "10.77.0.1", "10.77.0.2", 6379
 ALONE = ["--map-root-user", "--net", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
 TRIALS = 100
 RAY = Path(sys.executable).with_name("ray")
-WHAT = ("node", "join", "owner", "driver", "own")
+WHAT = ("node", "join", "owner", "driver", "own", "address")
+ACCOUNT = "anna", "no secret"
 
 OTHER_HOST = f"""
+[ -z "$HIDDEN" ] || mount -t tmpfs tmpfs "$HIDDEN"
 mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray
 until ip link show far >/dev/null 2>&1; do sleep 0.1; done
 ip link set lo up; ip addr add {OTHER}/24 dev far; ip link set far up
@@ -56,20 +61,23 @@ def tool(*command: str) -> None:
     subprocess.run(command, check=True, stdout=quiet, stderr=quiet)
 
 
-def tuner_app(*arguments: str, said: Path) -> subprocess.Popen:
+def tuner_app(*arguments: str, said: Path, cwd: Path | None = None) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tuner_app", *arguments]
     with open(said, "w") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tuner_app", *arguments], stdout=out, stderr=subprocess.STDOUT
-        )
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=cwd)
 
 
 @contextlib.contextmanager
-def other_host(said: Path) -> Iterator[subprocess.Popen]:
-    """The second host, until it is killed or the block ends; what it prints goes into `said`."""
+def other_host(said: Path, hidden: Path | str = "") -> Iterator[subprocess.Popen]:
+    """The second host, until it is killed or the block ends; what it prints goes into `said`. In
+    the place of a `hidden` folder it has an empty one."""
     tool("ip", "link", "add", "near", "type", "veth", "peer", "name", "far")
     with open(said, "w") as out:
         host = subprocess.Popen(
-            ["unshare", *ALONE[1:], "sh", "-c", OTHER_HOST], stdout=out, stderr=subprocess.STDOUT
+            ["unshare", *ALONE[1:], "sh", "-c", OTHER_HOST],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"HIDDEN": str(hidden)},
         )
     try:
         own = os.readlink("/proc/self/ns/net")
@@ -84,6 +92,37 @@ def other_host(said: Path) -> Iterator[subprocess.Popen]:
         host.wait()
         # The cable goes with the host, some time later.
         subprocess.run(["ip", "link", "del", "near"], stderr=subprocess.DEVNULL, check=False)
+
+
+@contextlib.contextmanager
+def at_an_address(folder: Path) -> Iterator[str]:
+    """The address of a project on a server for files, in a folder that only the server knows."""
+    (folder / "far").mkdir()
+    account = ["--username", ACCOUNT[0], "--password", ACCOUNT[1], "--write"]
+    place = ["--interface", HEAD, "--port", "2121", "--directory", str(folder / "far")]
+    with open(folder / "server.txt", "w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pyftpdlib", *account, *place],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield f"ftp://{ACCOUNT[0]}@{HEAD}:2121/p"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def brought(address: str, folder: Path) -> Path:
+    """The project directory on a machine that has only the address."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    said = folder / "brought.txt"
+    assert tuner_app("results", address, said=said, cwd=elsewhere).wait(300) == 0, said.read_text()
+    (project,) = (elsewhere / "tuning").iterdir()
+    assert len(list(project.glob("trial_*/checkpoint.weights.h5"))) == TRIALS
+    assert list(project.glob("tensorboard/**/*tfevents*"))
+    return project
 
 
 def ray_start_head() -> None:
@@ -151,15 +190,21 @@ def compare(project: Path, expected: dict) -> None:
 
 def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
     """One search, disturbed. Returns what is to be said of it."""
+    from tuner_app import remote_copy
+
     project, said = folder / "p", folder / "said.txt"
     engine = ["--engine=ray", "--num_workers=2"]
     engine += [f"--ray_address={HEAD}:{PORT}"] if what != "own" else []
     others = set(processes("ray"))
     target, began = draw.randrange(1, 20 if what == "join" else TRIALS - 10), time.monotonic()
     with contextlib.ExitStack() as hosts:
-        second = None
+        second, place, here = None, str(project), None
+        if what == "address":
+            place, here = hosts.enter_context(at_an_address(folder)), folder / "here"
+            here.mkdir()
+            project = here / remote_copy.directory_of(place)
         if what not in ("join", "own"):
-            second = hosts.enter_context(other_host(folder / "other.txt"))
+            second = hosts.enter_context(other_host(folder / "other.txt", here or ""))
 
             def joined() -> bool:
                 assert second.poll() is None, (folder / "other.txt").read_text()
@@ -167,7 +212,10 @@ def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
 
             wait_for(joined, 300, "two nodes")
         process = tuner_app(
-            "search", *words(folder.parent, epochs), f"--project={project}", *engine, said=said
+            *("search", *words(folder.parent, epochs), f"--project={place}", *engine),
+            *(["--keep_best=0"] if what == "address" else []),  # the last one counts: all
+            said=said,
+            cwd=here,
         )
 
         def under_way() -> bool:
@@ -181,6 +229,8 @@ def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
             hosts.enter_context(other_host(folder / "other.txt"))
         elif what == "node":
             second.kill()
+        elif what == "address":
+            os.kill(draw.choice(processes("ray::Worker")), signal.SIGKILL)
         else:
             victim = processes("ray::Owner")[0] if what == "owner" else process.pid
             os.kill(victim, signal.SIGKILL)
@@ -203,9 +253,15 @@ def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
             for trial_id, trial in kept.items():
                 assert trial[1] != "COMPLETED" or again[trial_id] == trial, trial_id
         assert status == 0 and "Traceback" not in text, f"{status}: {text}"
+        if what == "address":
+            shutil.rmtree(here)
+            project = brought(place, folder)
+            project.rename(folder / "p")
+            project = folder / "p"
     seconds = time.monotonic() - began
     deaths = text.count("died with")
-    extra = {"node": f"{deaths} worker died, ", "join": f"{shares(text)}, "}.get(what, "")
+    died = f"{deaths} worker died, {shares(text)}, "
+    extra = {"node": died, "address": died, "join": f"{shares(text)}, "}.get(what, "")
     if what in ("owner", "driver", "own"):
         extra = f"processes gone after {cleared:.1f} s, "
     return (
@@ -237,6 +293,7 @@ def words(folder: Path, epochs: int) -> list[str]:
 def inside(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(ROOT))
     os.environ |= {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    os.environ["FSSPEC_FTP_PASSWORD"] = ACCOUNT[1]
     tool("ip", "link", "set", "lo", "up")
     draw, began = random.Random(options.seed), time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="two-hosts-"))

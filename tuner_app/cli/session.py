@@ -18,7 +18,6 @@ def run_search(config: SearchConfig, quiet: bool, workers: Workers | None = None
     """Begins a search and sees it to its end. Returns the exit status."""
     tell = say(quiet)
     if remote.is_address(config.project):
-        _refuse_other_machines(workers)
         experiment.check(dataclasses.replace(config, project=""), resume=True)
         with remote.begun(config.project) as directory:
             tell(f"{config.project} is the copy of {directory}, brought up to date as it goes.")
@@ -43,20 +42,9 @@ def explain_plan(config: SearchConfig) -> int:
 def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -> int:
     """Goes on with the search in `directory`. Returns the exit status."""
     address = remote.address_of(directory)
-    if address:
-        _refuse_other_machines(workers)
     with remote.resumed(address) if address else contextlib.nullcontext(directory) as here:
         config, finished = experiment.stored(here)
         return _run(config, finished=finished, quiet=quiet, workers=workers)
-
-
-def _refuse_other_machines(workers: Workers | None) -> None:
-    if workers and workers.address:
-        raise UserError(
-            "Workers on several machines write into one directory, on a disk that all of them see; "
-            "received an address, which is only copied to. Choose a directory as --project, or "
-            "leave --ray_address out."
-        )
 
 
 def first_free(directory: Path) -> Path:

@@ -1,10 +1,16 @@
 """What runs in Ray's actors: the owner of a search, and its workers."""
 
+import contextlib
 import os
+import shlex
+import socket
 from collections.abc import Callable
 
 from tuner_app import environment, preparation
+from tuner_app.cluster.apart import working_copy
 from tuner_app.config import SearchConfig
+from tuner_app.errors import UserError
+from tuner_app.store.disk_fault import DiskFault
 
 
 class Owner:
@@ -39,6 +45,14 @@ class Owner:
         """Calls a method of the `SearchService`."""
         return getattr(self.service, name)(*arguments)
 
+    def call_files(self, name: str, *arguments: object) -> object:
+        """Calls a method of its `ProjectFiles`."""
+        return getattr(self.service.files, name)(*arguments)
+
+    def fact(self, name: str) -> object:
+        """What is kept with the search under a name."""
+        return self.service.tuner.store.fact(name)
+
     def new_events(self) -> list[tuple[str, tuple]]:
         """What observers were told since this was asked the last time."""
         found, self.events = self.events, []
@@ -61,7 +75,8 @@ class Worker:
     """A process that trains."""
 
     def __init__(self, config: dict, cores: int, folder: str):
-        os.chdir(folder)
+        with contextlib.suppress(OSError):  # which another machine may not have
+            os.chdir(folder)
         self.config, self.cores = SearchConfig.from_dict(config), cores
 
     def train(self, owner, name: str) -> str:
@@ -69,28 +84,50 @@ class Worker:
         _set_up(self.config, self.cores)
         from tuner_app.cluster.worker_tuner import WorkerTuner
 
-        def make(oracle, hypermodel, **options):
-            for not_here in ("config", "facts", "keep_best", "observers", "seed"):
-                options.pop(not_here)
-            return WorkerTuner(Channel(owner), name, hypermodel, **options)
+        with working_copy(self.config, Channel(owner, "call_files"), name) as (config, apart):
 
-        prepared = preparation.prepare(self.config, make=make)
-        prepared.tuner.search(**prepared.fit)
-        return prepared.tuner.how_stacked
+            def make(oracle, hypermodel, **options):
+                self._compare_data(owner, options.pop("facts"))
+                for not_here in ("config", "keep_best", "observers", "seed"):
+                    options.pop(not_here)
+                return WorkerTuner(Channel(owner), name, hypermodel, apart=apart, **options)
+
+            prepared = preparation.prepare(config, make=make)
+            try:
+                prepared.tuner.search(**prepared.fit)
+            except DiskFault as fault:
+                if apart is None or fault.directory != config.directory:
+                    raise
+                raise UserError(
+                    f"A worker on {socket.gethostname()} can't write to {apart.folder} "
+                    f"({fault.words}). What has finished is kept: see to that disk, then go on "
+                    f"with: tuner-app resume {shlex.quote(self.config.project)}"
+                ) from fault
+            return prepared.tuner.how_stacked
+
+    def _compare_data(self, owner, facts: dict) -> None:
+        import ray
+
+        name = preparation.FINGERPRINT
+        if ray.get(owner.fact.remote(name)) not in (None, facts[name]):
+            raise UserError(
+                f"{self.config.dataset} is another file on {socket.gethostname()} than where the "
+                "search was begun. Put the same one there on each machine."
+            )
 
 
 class Channel:
-    """A `SearchService` in another process."""
+    """A `SearchService` in another process; or, by another method of the owner, its files."""
 
-    def __init__(self, owner):
-        self._owner = owner
+    def __init__(self, owner, method: str = "call"):
+        self._call = getattr(owner, method)
 
     def __getattr__(self, name: str) -> Callable:
         import ray
 
         def call(*arguments: object) -> object:
             try:
-                return ray.get(self._owner.call.remote(name, *arguments))
+                return ray.get(self._call.remote(name, *arguments))
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None  # as if it had been raised here
 

@@ -4,8 +4,9 @@ Ray places the workers where there are cores and GPUs. Where a process or a mach
 worker is started; one that finds no room waits until a machine joins. The driver is the process
 that the user sees: it starts the actors, passes on what the owner tells, and counts deaths.
 
-The project directory must be under the same path on every machine. The database is written by the
-owner's process only, which Ray keeps on the driver's machine.
+The project directory is on the driver's machine, where Ray keeps the owner's process, which alone
+writes the database. Workers that see it under the same path write their files there; others have
+the owner do it (see `apart`).
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from tuner_app import experiment, results
@@ -43,7 +45,9 @@ def run_search(
     """
     began = time.monotonic()
     experiment.check(config, resume=resume)
-    config = dataclasses.replace(config, project=str(config.directory.absolute()))
+    # Workers may have another folder.
+    project = str(config.directory.absolute())
+    config = dataclasses.replace(config.anchored(Path.cwd()), project=project)
     with connected(workers) as ray:
         driver = Driver(ray, config, workers, list(observers), say)
         failure = driver.run()

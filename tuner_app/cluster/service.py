@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner_app.cluster.project_files import WORKERS, ProjectFiles
 from tuner_app.oracles import SearchFailed
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault
@@ -18,7 +19,6 @@ from tuner_app.tuners.lane_budget import most_open_after_deaths
 from tuner_app.tuners.population import BY_FIT
 from tuner_app.tuners.search_summary import search_summary
 
-WORKERS = "workers"  # below the project directory: a folder a worker, for its checkpoint
 LEASE = 60.0  # seconds without a word after which a worker is taken for dead
 
 
@@ -31,12 +31,14 @@ class Opened:
         row: the trial, when it is to run.
         space: its hyperparameters' definitions, as KerasTuner writes them.
         failures: how often it has failed before.
+        again: whether it was begun before, so that a worker may have left a checkpoint of it.
     """
 
     status: str
     row: TrialRow | None = None
     space: list[dict] = field(default_factory=list)
     failures: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class SearchService:
         lease: Seconds without a word after which a worker is taken for dead.
 
     Attributes:
+        files: The project directory, for workers that don't see it.
         trained: How many runs each worker has brought to an end.
         failure: Why the search was given up; "" while it was not.
         fault: What a call met that ends the search, where the owner has to be told of it.
@@ -84,6 +87,7 @@ class SearchService:
         self._stopped = False  # whether the oracle has said that there are no more trials
         self._heard: dict[str, float] = {}  # worker → when
         self._lent: dict[str, str] = {}  # open trial → worker
+        self.files = ProjectFiles(tuner.project_dir, self._lent.get)
         self._began = time.monotonic()
         tuner._attach()
 
@@ -147,6 +151,7 @@ class SearchService:
             row,
             trial.hyperparameters.get_config()["space"],
             self.oracle.failures_of(trial.trial_id),
+            len(self.tuner.store.attempts(trial.trial_id)) > 1,
         )
 
     def _must_wait(self, worker: str) -> bool:

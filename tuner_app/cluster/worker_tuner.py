@@ -5,13 +5,13 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras_tuner
 
-from tuner_app.cluster.service import WORKERS, Ended, Opened, SearchService
-from tuner_app.oracles import StoredOracle
-from tuner_app.oracles.trial_from_row import as_trial
+from tuner_app.cluster.apart import Apart
+from tuner_app.cluster.project_files import WORKERS
+from tuner_app.cluster.service import Ended, Opened, SearchService
+from tuner_app.cluster.worker_oracle import WorkerOracle
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault, disk_fault
 from tuner_app.tuners import failed_run, stack_checkpoint
@@ -28,7 +28,10 @@ class Working:
     Attributes:
         service: The `SearchService`, or whatever carries calls of its methods to it.
         worker: This worker's name, which no other has.
+        apart: What carries files to the service's machine, where this one sees not its directory.
     """
+
+    apart: Apart | None = None
 
     def _populate_initial_space(self) -> None:
         keras_tuner.Tuner._populate_initial_space(self)  # the directory is the service's, as it is
@@ -53,7 +56,7 @@ class Working:
         self._exhausted = False
         try:
             Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
-            with _every(HEARTBEAT, lambda: self.service.renew(self.worker)):
+            with _every(HEARTBEAT, lambda: self.service.renew(self.worker)), self._sending():
                 self.on_search_begin()
                 self._run_trials(*fit_args, **fit_kwargs)
                 self.on_search_end()
@@ -71,6 +74,17 @@ class Working:
         with contextlib.suppress(OSError):
             Path(self.checkpoint_dir).rmdir()
         self.service.leave(self.worker)
+
+    def _sending(self):
+        """The checkpoint goes to the owner in a thread of its own: it may be large."""
+        if self.apart is None:
+            return contextlib.nullcontext()
+        return _every(HEARTBEAT, self.send_checkpoint)
+
+    def send_checkpoint(self) -> None:
+        """Lets the owner have the checkpoint as it is, where it does not see this machine's."""
+        if self.apart is not None:
+            self.apart.send(str(Path(self.checkpoint_dir).relative_to(self.project_dir)))
 
     def _go(self) -> None:
         with contextlib.suppress(Exception):  # it may be the service that is gone
@@ -127,7 +141,11 @@ class Working:
             message = trial.message or ""
             ended = Ended("COMPLETED", metrics, epoch, message, seconds, mode)
         self.on_trial_end(trial)
+        if self.apart is not None:
+            self.apart.send(f"trial_{trial_id}")
         self.service.end(self.worker, trial_id, ended)
+        if self.apart is not None:
+            self.apart.forget(f"trial_{trial_id}")
 
     # Where trials stand.
 
@@ -136,24 +154,29 @@ class Working:
         return str(Path(self.project_dir) / WORKERS / re.sub(r"[^\w-]", "_", self.worker))
 
     def saved_elsewhere(self, trial_id: str) -> dict | None:
-        """Where a worker that is gone left a trial."""
+        """Where a worker that is gone left a trial; of several, where it got furthest."""
+        if not self.oracle.was_begun_before(trial_id):
+            return None
+        if self.apart is not None:
+            self.apart.bring_checkpoints()
+        found = []
         for folder in sorted((Path(self.project_dir) / WORKERS).glob("*")):
             if folder.name != Path(self.checkpoint_dir).name:
-                for state in stack_checkpoint.read(folder) or []:
-                    if state["trial_id"] == trial_id:
-                        return state
-        return None
+                states = stack_checkpoint.read(folder) or []
+                found += [state for state in states if state["trial_id"] == trial_id]
+        return max(found, key=lambda s: sum(len(run["logs"]) for run in s["runs"]), default=None)
 
 
 class WorkerTuner(Working, PopulationTuner):
     """A `PopulationTuner` that trains for a `SearchService`.
 
     Args:
-        service, worker: See `Working`.
+        service, worker, apart: See `Working`.
         hypermodel, directory, project_name and the rest: As in `PopulationTuner`.
     """
 
-    def __init__(self, service: SearchService, worker: str, hypermodel, **keywords):
+    def __init__(self, service, worker: str, hypermodel, *, apart: Apart | None = None, **keywords):
+        self.apart = apart
         oracle = self._work_for(service, worker)
         super().__init__(oracle, hypermodel, seed=oracle.seed, **keywords)
 
@@ -165,65 +188,6 @@ def working(tuner: PopulationTuner, service: SearchService, worker: str) -> Popu
     tuner.oracle = tuner._work_for(service, worker)
     tuner.seed, tuner._weights = tuner.oracle.seed, None
     return tuner
-
-
-class WorkerOracle(StoredOracle):
-    """What a worker knows of the oracle: its objective, and the trials that it was given."""
-
-    over = ""  # what the service's oracle said of it last
-
-    def __init__(self, facts: Mapping[str, Any], put_back: Callable[[str], None]):
-        super().__init__(
-            objective=_objective(facts["objective"]),
-            max_trials=facts["max_trials"],
-            seed=facts["seed"],
-        )
-        self.results: dict[str, tuple[dict[str, float], int]] = {}
-        self.verdicts: dict[str, str] = {}  # trials that the pruner wants ended, and why
-        self._share, self._put_back = facts["share"], put_back
-        self._number_and_failures: dict[str, tuple[int, int]] = {}
-
-    def take(self, opened: Opened):
-        """The trial that the service opened."""
-        row = opened.row
-        blank = keras_tuner.HyperParameters.from_config({"space": opened.space, "values": {}})
-        trial = as_trial(row, blank)
-        self.trials[row.trial_id] = trial
-        self._number_and_failures[row.trial_id] = row.number, opened.failures
-        self.verdicts.pop(row.trial_id, None)
-        return trial
-
-    def remaining_trials(self):
-        return self._share
-
-    def number_of(self, trial_id: str) -> int:
-        return self._number_and_failures[trial_id][0]
-
-    def failures_of(self, trial_id: str) -> int:
-        return self._number_and_failures[trial_id][1]
-
-    def verdict(self, trial_id: str) -> str:
-        return self.verdicts.get(trial_id, "")
-
-    def update_trial(self, trial_id, metrics, step=0):
-        self.results[trial_id] = {k: float(v) for k, v in metrics.items()}, int(step)
-        trial = self.trials[trial_id]
-        for name, value in metrics.items():
-            if not trial.metrics.exists(name):
-                trial.metrics.register(name, direction=self.objective.direction)
-            trial.metrics.update(name, value, step=step)
-        return trial
-
-    def end_trial(self, trial, *old_arguments, **old_keywords):
-        """The service ends it; here it is forgotten."""
-        self.trials.pop(getattr(trial, "trial_id", trial), None)
-
-    def put_back(self, trial_id: str) -> None:
-        self.trials.pop(trial_id, None)
-        self._put_back(trial_id)
-
-    def populate_space(self, trial_id):
-        raise RuntimeError("A worker's trials come from the search's service.")
 
 
 class WorkerStore:
@@ -246,14 +210,6 @@ class WorkerStore:
 
     def close(self) -> None:
         """There is nothing to close."""
-
-
-def _objective(told: Mapping[str, Any]):
-    """The inverse of `what_was_asked.objective`."""
-    parts = told.get("parts")
-    if parts:
-        return [keras_tuner.Objective(name, direction) for name, direction in parts.items()]
-    return keras_tuner.Objective(told["name"], told["direction"])
 
 
 @contextlib.contextmanager

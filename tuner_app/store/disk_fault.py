@@ -14,7 +14,12 @@ _SAID = re.compile(r"errno = (\d+)")  # as HDF5 reports what the system told it
 
 
 class DiskFault(UserError):
-    """The project directory can't be written any more; what has finished is kept."""
+    """The project directory can't be written any more; what has finished is kept.
+
+    Attributes:
+        directory: The project's.
+        words: What the system told of it.
+    """
 
     def __init__(self, directory: str | Path, words: str):
         super().__init__(
@@ -22,6 +27,7 @@ class DiskFault(UserError):
             f"then go on with: tuner-app resume {shlex.quote(str(directory))}"
         )
         self._given = str(directory), words
+        self.directory, self.words = Path(directory), words
 
     def __reduce__(self):  # it may be raised in one process and told in another
         return type(self), self._given
