@@ -175,6 +175,32 @@ def test_poisson_at_rates_that_are_none_and_at_huge_logits():
     assert np.isclose(value, 961 * np.exp(40)) and np.isclose(slope[0, 0], np.exp(40))
 
 
+def test_poisson_where_its_terms_have_no_room_in_float32():
+    logits = [-3e38, -1e30, -100.0, 0.0, 40.0, 70.0, 88.0, 1e3, 1e30, 3e38]
+    y, z = (a.ravel() for a in np.meshgrid([0, 1, 1e15, 2e17, 1e18, 1e25, 1e30, 3e38], logits))
+    y, z = np.float32(y), np.float32(z)
+    loss = losses.Poisson(from_logits=True, reduction="none")
+    value, slope = gradient(loss, y[:, None], z[:, None])
+    # In float64: e^z − y z, from `end` on its tangent.
+    y, z = np.minimum(y.astype("float64"), 1e30), z.astype("float64")
+    end = np.maximum(40, 1 + np.log(np.maximum(y, 1)))
+    near, steep = np.minimum(z, end), np.exp(np.minimum(z, end)) - y
+    want = np.exp(near) - y * near + np.maximum(z - end, 0) * steep
+    with np.errstate(over="ignore"):
+        want = want.astype("float32")  # inf, where there is no room for the sum
+    # e^z to a float's rounding of z, of which the difference from y may leave little
+    near_enough = 1e-5 * (np.exp(near) + y) + 1e-37
+    wrong = ~np.isclose(value, want, rtol=1e-4, atol=50 * near_enough)
+    assert not wrong.any(), (y[wrong], z[wrong], value[wrong], want[wrong])
+    assert np.all(abs(slope[:, 0] - steep) <= near_enough)
+    # Over outputs and over a batch nothing cancels to NaN.
+    together = losses.Poisson(from_logits=True)
+    value, slope = gradient(together, np.float32(y)[None], np.float32(z)[None])
+    assert value == np.inf and np.isfinite(slope).all()
+    value, slope = gradient(losses.Poisson(), np.float32([[0.0, 3e38]]), np.float32([[-3e38, 9.0]]))
+    assert np.isfinite(value) and slope[0, 0] == 0.5 and slope[0, 1] < 0
+
+
 @pytest.mark.parametrize("loss", [losses.Dice(), losses.Dice(smooth=0.0), losses.Tversky()])
 def test_an_empty_region(loss):
     for p, expected in ((np.zeros((1, 2, 2, 1)), 0.0), (np.ones((1, 2, 2, 1)), 2 / 2.5)):

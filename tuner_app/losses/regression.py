@@ -81,18 +81,32 @@ def quantile(y_true, y_pred, *, level=0.5):
 
 
 LARGEST = 40.0  # the largest logit whose exponential is taken as it is; e⁴⁰ is 2e17
+MOST = 1e30  # the largest count: times its logarithm it still has room in float32
 
 
 def poisson(y_true, y_pred, *, from_logits=False):
     y_true, y_pred = same_shape(y_true, y_pred)
-    if from_logits:
-        # e^z, its tangent above LARGEST
-        rate = ops.exp(ops.minimum(y_pred, LARGEST)) * (1 + ops.relu(y_pred - LARGEST))
-        log_rate = y_pred
-    else:
-        rate, log_rate = y_pred, continued_log(y_pred)
+    y_true = ops.minimum(y_true, MOST)
     # mean (λ − y log λ)
-    return ops.mean(rate - y_true * log_rate, axis=-1)
+    if from_logits:
+        return ops.mean(_exp_less_product(y_pred, y_true), axis=-1)
+    # 0 · log λ is 0, however far below zero λ is
+    product = ops.where(y_true == 0, ops.zeros_like(y_pred), y_true * continued_log(y_pred))
+    return ops.mean(y_pred - product, axis=-1)
+
+
+def _exp_less_product(z, y):
+    """e^z − y z; its tangent from 40 on, or from where its slope is e y − y, if that is farther.
+
+    Beyond, e^z and y z are one product: of two that are infinite the difference would be NaN.
+    """
+    dtype = z.dtype
+    if ops.dtype(z) == "float16":  # e⁴⁰ has no room in it
+        z, y = ops.cast(z, "float32"), ops.cast(y, "float32")
+    end = ops.maximum(LARGEST, 1 + ops.log(ops.maximum(y, 1.0)))
+    beyond = z > end
+    near, rest = ops.where(beyond, end, z), ops.where(beyond, z - end, ops.zeros_like(z))
+    return ops.cast(ops.exp(near) - y * near + (ops.exp(end) - y) * rest, dtype)
 
 
 @registered
@@ -226,9 +240,11 @@ class Poisson(ExampleLoss):
     """Poisson: the mean of λ − y log λ, for counts y and predicted rates λ.
 
     Args:
-        from_logits: the prediction is log λ, of any sign. Above 40 its exponential is continued by
-            its tangent. A rate below 1e-7, zero and negative ones too, has the logarithm's tangent
-            from there, so its slope leads back; Keras's loss is not a number there.
+        from_logits: the prediction is log λ, of any sign. Above 40 (or 1 + log y, if that is more)
+            the loss is continued by its tangent.
+
+    A count above 1e30 counts as that. A rate below 1e-7, zero and negative ones too, has the
+    logarithm's tangent from there, so its slope leads back; Keras's loss is not a number there.
 
     >>> loss = Poisson()
     >>> print(f"{float(loss([[2.0]], [[1.0]])):.1f}")
