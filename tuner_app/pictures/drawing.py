@@ -62,7 +62,7 @@ def figure(output: str, size: tuple[float, float] = (9.6, 5.8)):
         yield drawn, drawn.add_subplot()
         try:
             stamp = {"Date": None} if path.suffix.lower() == ".svg" else None
-            drawn.savefig(path, dpi=150, metadata=stamp)
+            drawn.savefig(path, dpi=150, metadata=stamp, bbox_inches="tight", pad_inches=0.25)
         except OSError as error:
             raise UserError(
                 f"Can't write {path} ({error.strerror}). Choose another --output."

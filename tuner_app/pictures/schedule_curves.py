@@ -33,6 +33,7 @@ def draw(output):
     steps = np.arange(STEPS)
     with drawing.figure(output, size=(11.5, 7)) as (figure, axes):
         axes.remove()
+        figure.get_layout_engine().set(wspace=0.08, hspace=0.06)  # else 1000 meets the next 0
         grid = figure.subplots(3, 4, sharex=True, sharey=True)
         for i, (panel, (name, schedule)) in enumerate(zip(grid.flat, found.items(), strict=True)):
             rates = np.broadcast_to(np.asarray(schedule(steps)), steps.shape)
@@ -42,5 +43,6 @@ def draw(output):
             panel.set_title(name, fontsize=13, pad=6)
             panel.grid(axis="y")
             panel.set(xlim=(0, STEPS), ylim=(0, 1.05), xticks=(0, 500, 1000), yticks=(0, 0.5, 1))
+        figure.suptitle("Learning-rate schedules", x=0.005, ha="left", fontsize=16)
         figure.supxlabel("step", fontsize=13)
         figure.supylabel("share of the highest learning rate", fontsize=13)
