@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tuner_app.population import CannotStack
+from tuner_app.population.model_sample import ModelSample
 from tuner_app.population.planner import Mode, estimate, native_mode, plan
 from tuner_app.population.timing import Timing, timed
 from tuner_app.population.work import lane_bytes, multiplications
@@ -28,13 +29,17 @@ def convolution(filters=4):
     return model
 
 
+def alone(model):
+    return ModelSample.of([lambda: model])
+
+
 def no_timing(*_):
     raise AssertionError("this needs no timing")
 
 
-def planned(build=dense, trials=100, epochs=10, batch_size=32, memory=2**40, **options):
+def planned(build=dense, *more, trials=100, epochs=10, batch_size=32, memory=2**40, **options):
     return plan(
-        build,
+        [build, *more],
         (X, Y),
         batch_size=batch_size,
         trials=trials,
@@ -117,11 +122,12 @@ def test_compiling_counts():
 
 
 def test_convolutions_on_a_cpu_keep_out_of_xlas_loops():
-    assert native_mode(convolution()).jit_compile is False
-    assert native_mode(dense()).jit_compile is None
+    assert native_mode(alone(convolution())).jit_compile is False
+    assert native_mode(alone(dense())).jit_compile is None
     model = convolution(64)
-    slow = estimate(model, 512, native_mode(model), SPEED / 2)
-    assert slow.step > estimate(model, 512, native_mode(model), SPEED).step
+    sample = alone(model)
+    slow = estimate(sample, 512, native_mode(sample), SPEED / 2)
+    assert slow.step > estimate(sample, 512, native_mode(sample), SPEED).step
 
 
 def test_few_trials_of_a_large_model_are_not_stacked():
@@ -191,9 +197,9 @@ def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
 def test_convolutions_of_jax_are_timed_as_they_will_run(monkeypatch):
     monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
     monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
-    mode = native_mode(convolution())
+    mode = native_mode(alone(convolution()))
     assert (mode.steps_per_call, mode.jit_compile) == (1, None)  # a step a call: without a loop
-    assert native_mode(dense()).steps_per_call > 1
+    assert native_mode(alone(dense())).steps_per_call > 1
     seen = []
 
     class Seen(Exception):
@@ -240,8 +246,48 @@ def test_timing_runs_the_mode_that_is_asked_for():
         return built[-1]
 
     x, y = X[:8], Y[:8]
-    mode = native_mode(dense(2))
+    mode = native_mode(alone(dense(2)))
     found = timed(build, (x, y), 4, mode)
     assert built
     assert 0 < found.step < found.first <= found.spent
     assert found.seconds(10) == pytest.approx(found.first + 10 * found.step)
+
+
+def test_structures_are_counted_and_those_not_drawn_estimated():
+    twice = ModelSample.of([dense, dense, lambda: dense(8)])
+    assert twice.structures(trials=100) == 2  # one of each is all there is to be seen
+    # Six that were drawn once: Chao's estimator adds 6 x 5 / 2 to them.
+    own = ModelSample.of([lambda units=units: dense(units) for units in range(1, 7)])
+    assert own.structures(trials=100) == 6 + 15
+    assert own.structures(trials=10) == 10
+    assert ModelSample.of([dense]).structures(trials=100) == 1
+
+
+def test_each_structure_is_compiled():
+    sizes = [lambda units=units: dense(units) for units in range(1, 9)]
+    many, one = planned(*sizes, trials=20), planned(trials=20)
+    assert "20 trials of about 20 structures" in many.reason
+    assert "structures" not in one.reason
+    # Lanes are little use where every trial has a program of its own, which takes longer there.
+    assert (many.native, one.native) == (True, False)
+
+
+def test_the_plan_is_for_the_mean_of_the_models():
+    memory = 200 * lane_bytes(dense(16), 32)
+    found = planned(dense, lambda: dense(160), lambda: dense(160), epochs=1000, memory=memory)
+    mean = (lane_bytes(dense(16), 32) + 2 * lane_bytes(dense(160), 32)) / 3
+    assert found.lanes == int(memory / mean)
+
+
+def test_the_model_of_median_work_is_the_one_that_is_timed():
+    sizes = [lambda units=units: dense(units) for units in (4, 900, 300)]
+    assert ModelSample.of(sizes).typical is sizes[2]
+
+
+def test_a_draw_that_cannot_be_built_is_left_out():
+    def broken():
+        raise ValueError("no such model")
+
+    assert len(ModelSample.of([dense, broken, dense]).models) == 2
+    with pytest.raises(ValueError, match="no such model"):
+        ModelSample.of([broken, dense])

@@ -2,18 +2,20 @@
 
 Lanes gain where starting operations costs more than their arithmetic, and nothing where one
 trial's arithmetic fills the machine; and their program takes longer to compile, which a search of
-few steps does not get back. What both would take is estimated from the model's shapes and the
-machine's rate of multiplications. Where the estimates are near each other and the search is long
+few steps does not get back, nor one whose trials all have structures of their own. What both would
+take is estimated from the shapes of some models of the search and the machine's rate of
+multiplications. Where the estimates are near each other and the search is long
 beside it, both are timed for a moment. `fit` has the native kernels too and compiles for each trial
 anew, but sooner: it is for a few trials of a model of many layers.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
 
+from tuner_app.population.model_sample import ModelSample
 from tuner_app.population.timing import Timing, multiplications_a_second, timed
 from tuner_app.population.vectorize import on_accelerator as _on_accelerator
 from tuner_app.population.work import (
@@ -75,7 +77,7 @@ class Mode:
 
 
 def plan(
-    build: Callable[[], keras.Model],
+    builds: Sequence[Callable[[], keras.Model]],
     train,
     *,
     batch_size: int,
@@ -87,10 +89,11 @@ def plan(
     rate: Callable[[], float] = multiplications_a_second,
     measure: Callable[..., Timing] = timed,
 ) -> Plan:
-    """The plan for trials like `build()`'s.
+    """The plan for a search of models like these.
 
     Args:
-        build: function without arguments that returns a compiled Keras model.
+        builds: functions without arguments that return compiled Keras models, such as the search
+            will train; at least one.
         train: (x, y) or (x, y, sample_weight), as `Population` takes them.
         trials: how many are wanted; lanes: most lanes; epochs: of a trial.
         memory: bytes that the stack may take.
@@ -98,24 +101,29 @@ def plan(
         rate: tells the machine's multiplications a second.
         measure: times a mode: measure(build, train, batch_size, mode).
     """
-    model = build()
+    sample = ModelSample.of(builds)
     steps = max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
-    fitting = max(1, int(memory // lane_bytes(model, batch_size, held_out)))
+    each_lane = sample.mean(lambda model: lane_bytes(model, batch_size, held_out))
+    fitting = max(1, int(memory // each_lane))
     lanes = max(1, min(lanes, trials, fitting))
     limit = f", as many as {memory / 2**30:.1f} GiB hold" if lanes == fitting < trials else ""
     speed = rate()
-    filling = max(1, int(_LONGEST_STEP * 0.5 * speed / multiplications(model, batch_size)))
+    work = sample.mean(lambda model: multiplications(model, batch_size))
+    filling = max(1, int(_LONGEST_STEP * 0.5 * speed / work))
     if filling < lanes:
         lanes, limit = filling, ", as many as fill the machine"
-    stacked, alone = Mode(lanes, False), native_mode(model)
+    structures = sample.structures(trials)
+    stacked, alone = Mode(lanes, False), native_mode(sample)
     fit = Mode(1, True, by_fit=True)
-    each = {mode: estimate(model, batch_size, mode, speed) for mode in (stacked, alone)}
+    each = {
+        mode: estimate(sample, batch_size, mode, speed, structures) for mode in (stacked, alone)
+    }
 
     def seconds(mode):
         if mode is fit:
-            own = Timing(first_by_fit(model), each[alone].step + _FIT_STEP)
+            own = Timing(sample.mean(first_by_fit), each[alone].step + _FIT_STEP)
             return trials * own.seconds(epochs * steps)
-        return each[mode].seconds(trials * epochs * steps)
+        return each[mode].seconds(trials * epochs * steps, structures)
 
     gap = abs(seconds(stacked) - seconds(alone))
     near = max(map(seconds, each)) < _CLEAR * min(map(seconds, each))
@@ -123,7 +131,7 @@ def plan(
     how = "estimated"
     if lanes > 1 and near and gap and min(map(seconds, each)) > _WORTH_TIMING * cost:
         try:
-            each = {mode: measure(build, train, batch_size, mode) for mode in each}
+            each = {mode: measure(sample.typical, train, batch_size, mode) for mode in each}
             how = f"timed in {sum(timing.spent for timing in each.values()):.1f} s"
         except Exception as error:  # out of memory, or not to be stacked: the search will tell
             how = f"estimated, since timing failed: {type(error).__name__}"
@@ -138,11 +146,15 @@ def plan(
     more = limit if chosen is stacked else ""
     reason = (
         f"{chosen.name}{more} ({how}: {_said(seconds(chosen))} to train "
-        f"{trials} trial{'s' * (trials > 1)}, {instead})"
+        f"{trials} trial{'s' * (trials > 1)}{_of(structures)}, {instead})"
     )
     run = alone if chosen is fit else chosen  # by which what can't be left is still stacked
     per_call = _steps_per_call(run, steps, each[run].step * run.lanes)
     return Plan(run.lanes, run.native, per_call, reason, run.jit_compile, chosen is fit)
+
+
+def _of(structures: int) -> str:
+    return f" of about {structures} structures" if structures > 1 else ""
 
 
 def _said(seconds: float) -> str:
@@ -154,14 +166,14 @@ def _steps_per_call(mode: Mode, steps: int, seconds: float) -> int:
     return int(min(mode.steps_per_call, steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
 
 
-def native_mode(model) -> Mode:
-    """One lane with the quickest kernels that the backend has for this model.
+def native_mode(sample: ModelSample) -> Mode:
+    """One lane with the quickest kernels that the backend has for these models.
 
     XLA's convolutions inside a loop on a CPU take 10 to 30 times as long as TensorFlow's own (a
     CNN on 32 by 32 images, 2 cores: 0.52 s against 0.017 s a step). So these are taken there, and
     on JAX a step a call.
     """
-    if not _slow_in_loops(model):
+    if not sample.any(_slow_in_loops):
         return Mode(1, True)
     return Mode(1, True, steps_per_call=1) if _on_jax() else Mode(1, True, jit_compile=False)
 
@@ -174,21 +186,25 @@ def _on_jax() -> bool:
     return keras.backend.backend() == "jax"
 
 
-def estimate(model, batch_size: int, mode: Mode, speed: float) -> Timing:
-    """What tracing and compiling take, and a step of one trial, at `speed` multiplications a
-    second.
+def estimate(
+    sample: ModelSample, batch_size: int, mode: Mode, speed: float, structures: int = 1
+) -> Timing:
+    """What tracing and compiling of one structure takes, and a step of one trial, at `speed`
+    multiplications a second.
 
     The constants are of MLPs, CNNs, an LSTM and a ResNet-20 on 2 x86-64 cores. They are right
     within a factor of two, as the choice between the modes needs it.
     """
-    layers, work = weighted_layers(model), multiplications(model, batch_size)
-    convolutions_by_xla = _on_jax() and _slow_in_loops(model)
+    layers = sample.mean(weighted_layers)
+    work = sample.mean(lambda model: multiplications(model, batch_size))
+    convolutions_by_xla = _on_jax() and sample.any(_slow_in_loops)
     if not mode.native:
-        step = 2e-4 * layers / mode.lanes + work / (0.5 * speed)
+        step = 2e-4 * layers / max(1.0, mode.lanes / structures) + work / (0.5 * speed)
         if convolutions_by_xla:
             # Beside the products it is what passes between the layers that takes the time: of 20
             # trials of a CNN at 32 by 32, 2.3 million numbers a step, half of 0.044 s a step.
-            return Timing(1.5 + layers, step + 8e-9 * activations(model, batch_size))
+            passed = sample.mean(lambda model: activations(model, batch_size))
+            return Timing(1.5 + layers, step + 8e-9 * passed)
         return Timing(1.5 + 0.5 * layers, step)
     if convolutions_by_xla:
         # A step is a call, which costs as much as three small layers.

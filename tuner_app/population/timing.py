@@ -19,7 +19,7 @@ class Timing:
     """What a mode takes.
 
     Args:
-        first: seconds until its program is there: traced, compiled and checked.
+        first: seconds until a program is there: traced, compiled and checked.
         step: seconds a step of one trial then.
         spent: seconds that finding this out took.
     """
@@ -28,9 +28,9 @@ class Timing:
     step: float
     spent: float = 0.0
 
-    def seconds(self, steps: float) -> float:
-        """Of a search of so many steps, over all its trials."""
-        return self.first + steps * self.step
+    def seconds(self, steps: float, structures: int = 1) -> float:
+        """Of a search of so many steps, over all its trials, with so many programs."""
+        return structures * self.first + steps * self.step
 
 
 def timed(build, train, batch_size: int, mode) -> Timing:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 
@@ -14,8 +14,8 @@ _SHARE = 0.5  # of the memory that is free: the rest is the data's, the compiler
 _UNKNOWN = 2 * 2**30  # bytes
 
 
-def planned(build: Callable[[], keras.Model], arguments, runs: int, most: int) -> Plan:
-    """The engine's plan for `runs` runs of models like `build()`'s, with `most` lanes at most.
+def planned(builds: Sequence[Callable[[], keras.Model]], arguments, runs: int, most: int) -> Plan:
+    """The engine's plan for `runs` runs of models like those built, with `most` lanes at most.
 
     A model that can't be built, or not be judged, is planned for as if it were small: its trial
     will tell.
@@ -26,7 +26,7 @@ def planned(build: Callable[[], keras.Model], arguments, runs: int, most: int) -
     lanes = -(-runs // -(-runs // most))  # waves of one size
     try:
         return plan(
-            build,
+            builds,
             arguments.train,
             batch_size=arguments.batch_size,
             trials=runs,

@@ -5,6 +5,7 @@ import math
 import time
 import warnings
 from collections import Counter
+from functools import partial
 
 import keras
 import keras_tuner
@@ -15,6 +16,7 @@ from keras_tuner.src.engine import tuner as tuner_module
 from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
+from tuner_app.tuners.drawn_values import drawn_values
 from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
 from tuner_app.tuners.lane_budget import MOST_LANES, planned
@@ -23,6 +25,7 @@ from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
 
 BY_FIT = "trained by fit: "  # before the reason, in such a trial's message
+_MODELS_LOOKED_AT = 12  # by the planner, of the many that a space may build
 
 
 class PopulationTuner(SequentialTuner):
@@ -178,15 +181,16 @@ class PopulationTuner(SequentialTuner):
         """Lanes, kernels and steps a call for a search with these arguments, and why."""
         if self.lanes != "auto":
             return Plan(self.lanes, False, 256, f"{self.lanes} lanes, as asked for")
-        hp = self.oracle.get_space()
+        space = self.oracle.get_space()
+        points = [space, *(drawn_values(space, seed) for seed in range(_MODELS_LOOKED_AT - 1))]
 
-        def build() -> keras.Model:
-            return compiled_and_built(self._build_hypermodel(hp), arguments)
+        def build(point) -> keras.Model:
+            return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
 
         most = min(MOST_LANES, getattr(self.oracle, "most_open", MOST_LANES))
         waiting = self.oracle.remaining_trials()
         runs = most if waiting is None else max(1, waiting * self.executions_per_trial)
-        return planned(build, arguments, runs, most)
+        return planned([partial(build, point) for point in points], arguments, runs, most)
 
     def explain(self, *fit_args, **fit_kwargs) -> str:
         """How `search` with these arguments would train, and why, in a sentence."""

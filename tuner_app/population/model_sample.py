@@ -1,0 +1,82 @@
+"""Some of the models that a search will train, by which the planner judges all of them."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+
+from tuner_app.population.errors import CannotStack
+from tuner_app.population.signature import describe
+from tuner_app.population.work import multiplications
+
+_MOST_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ModelSample:
+    """Models as they are drawn from a search space.
+
+    Args:
+        builds: for each model the function that built it.
+        models: compiled Keras models.
+    """
+
+    builds: tuple[Callable[[], keras.Model], ...]
+    models: tuple[keras.Model, ...]
+
+    @classmethod
+    def of(cls, builds: Sequence[Callable[[], keras.Model]]) -> "ModelSample":
+        """As many of these as are built within a second, the first one in any case.
+
+        An error of the first is raised; a later one that can't be built is left out.
+        """
+        began = time.monotonic()
+        first, *others = builds
+        found = [(first, first())]
+        for build in others:
+            if time.monotonic() - began > _MOST_SECONDS:
+                break
+            try:
+                found.append((build, build()))
+            except Exception:  # what is wrong with such a model, its trial will tell
+                continue
+        return cls(*zip(*found, strict=True))
+
+    def mean(self, number: Callable[[keras.Model], float]) -> float:
+        """The mean of a number over the models."""
+        return sum(map(number, self.models)) / len(self.models)
+
+    def any(self, condition: Callable[[keras.Model], bool]) -> bool:
+        """Whether a condition holds for any of the models."""
+        return any(map(condition, self.models))
+
+    @property
+    def typical(self) -> Callable[[], keras.Model]:
+        """Builds the model whose work is the median's."""
+        work = [multiplications(model, 1) for model in self.models]
+        order = sorted(range(len(work)), key=work.__getitem__)
+        return self.builds[order[len(order) // 2]]
+
+    def structures(self, trials: int) -> int:
+        """How many structures, and so compiled programs, so many trials are likely to have.
+
+        Those of the models, and an estimate of those not among them by how many were drawn only
+        once or twice: the bias-corrected form of Chao's estimator (Chao, Scandinavian Journal of
+        Statistics, 1984).
+        """
+        often = Counter(Counter(map(_structure, self.models)).values())
+        once, twice = often[1], often[2]
+        if len(self.models) == 1:
+            once = 0  # nothing is known of how they differ
+        unseen = once * (once - 1) / (2 * (twice + 1))
+        return max(1, min(trials, math.floor(often.total() + unseen)))
+
+
+def _structure(model):
+    try:
+        return describe(model).body.structure
+    except CannotStack:
+        return id(model)
