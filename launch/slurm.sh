@@ -24,10 +24,15 @@ nodes=$SLURM_JOB_NUM_NODES
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)
 port=$((20000 + SLURM_JOB_ID % 20000))
 gpus=${SLURM_GPUS_ON_NODE:-0}
+# Whoever reaches a Ray's ports can run code as you. This one answers only those that know the token,
+# which goes to the nodes with srun's environment.
+export RAY_AUTH_MODE=token
+export RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
 resources=(--num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="$gpus")
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
-  "$bin/ray" start --head --node-ip-address="$head" --port="$port" "${resources[@]}" --block &
+  "$bin/ray" start --head --node-ip-address="$head" --port="$port" "${resources[@]}" \
+  --include-dashboard=false --block &
 for _ in $(seq 60); do
   "$bin/ray" status --address="$head:$port" >/dev/null 2>&1 && break
   sleep 2

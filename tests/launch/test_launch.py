@@ -41,6 +41,7 @@ def test_without_a_gpu_gpus_sh_says_so(tmp_path):
 
 STAND_IN = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$LOG"
+echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >> "$LOG.token"
 case "$(basename "$0") $*" in
   "scontrol show"*) echo node1; sleep 0.1; printf 'node2\\nnode3\\n' ;;  # a reader may be gone
   "ray status"*) printf 'Active:\\n 1 node_a\\n 1 node_b\\n 1 node_c\\n' ;;
@@ -91,6 +92,9 @@ def test_slurm_starts_a_cluster_and_the_search(slurm, tmp_path):
     others, head = sorted(starts, key=lambda line: "--head" in line)
     assert "--nodelist=node1" in head and "ray start --head" in head and "--num-cpus=4" in head
     assert "--nodes=2" in others and "--exclude=node1" in others and "node1:20041" in others
+    assert "--include-dashboard=false" in head
+    (token,) = set(Path(f"{log}.token").read_text().splitlines()) - {" "}
+    assert re.fullmatch("token [0-9a-f]{64}", token)  # the same for all: nobody else's Ray or code
     (command,) = (line.split()[1:] for line in said if line.startswith("tuner-app"))
     assert command[:2] == ["search", f"--project={tmp_path / 'p'}"]
     values, _ = parse(search, command[1:])  # flags that `search` has
@@ -130,6 +134,7 @@ def test_kubernetes_manifest_agrees_with_itself_and_with_the_command_line():
         assert container["image"] == "tuner-app"
         assert container["volumeMounts"] == [{"name": volume["name"], "mountPath": "/projects"}]
         assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert spec["authOptions"] == {"mode": "token"}
     assert f"ray=={spec['rayVersion']}" in (ROOT / "constraints.txt").read_text().split()
     flags = re.findall(r"--\S+=[^\s;']+", job["spec"]["entrypoint"])
     values, _ = parse(search, flags)

@@ -6,7 +6,6 @@ batches, or while the validation data are evaluated, can't stack.
 """
 
 import copy
-import importlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -205,22 +204,26 @@ def _plain(value) -> tuple[bool, Any]:
 
 
 # Keras's callbacks keep the comparison they use (keras.ops.less) beside values that depend on it.
-_FUNCTION = "function of Keras or NumPy"
+# No other function is taken from a file: a name there would be somebody's code.
+_FUNCTION = "comparison"
+_COMPARISONS = {
+    f"{home.__name__}.{name}": getattr(home, name)
+    for home in (keras.ops, np)
+    for name in ("less", "less_equal", "greater", "greater_equal")
+}
 
 
 def _function_name(value) -> str | None:
-    module = getattr(value, "__module__", None) or ""
-    name = getattr(value, "__name__", "")
-    if module.split(".")[0] in ("keras", "numpy", "operator", "_operator"):
-        if getattr(importlib.import_module(module), name, None) is value:
-            return f"{module}:{name}"
-    return None
+    return next((name for name, known in _COMPARISONS.items() if known is value), None)
 
 
-def _resolved(value):
-    if isinstance(value, dict):
-        if set(value) == {_FUNCTION}:
-            module, name = value[_FUNCTION].split(":")
-            return getattr(importlib.import_module(module), name)
-        return {key: _resolved(item) for key, item in value.items()}
-    return value
+def _resolved(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes with comparisons for their names; what names something else is left out."""
+    found = {}
+    for name, value in attributes.items():
+        if isinstance(value, dict) and set(value) == {_FUNCTION}:
+            if value[_FUNCTION] not in _COMPARISONS:
+                continue
+            value = _COMPARISONS[value[_FUNCTION]]
+        found[name] = value
+    return found
