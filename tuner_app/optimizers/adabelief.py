@@ -34,10 +34,10 @@ class AdaBeliefRule(Rule):
         alpha, epsilon = hyperparameters["learning_rate"], hyperparameters["epsilon"]
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]
         # m ← β₁ m + (1 − β₁) g, in Adam's faster form
-        surprise = grad - slots["m"]
-        m = slots["m"] + (1 - beta_1) * surprise
-        # s ← β₂ s + (1 − β₂) (g − m)² + ε, where g − m is β₁ (g − m of the step before)
-        s = beta_2 * slots["s"] + ((1 - beta_2) * beta_1 * beta_1 * (surprise * surprise) + epsilon)
+        m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
+        # s ← β₂ s + (1 − β₂) (g − m)² + ε. With the new m: of the one before XLA would keep a copy.
+        surprise = grad - m
+        s = beta_2 * slots["s"] + ((1 - beta_2) * (surprise * surprise) + epsilon)
         # x ← x − α m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ); as in Adam, the
         # corrections are moved off the tensors
         root_correction = ops.sqrt(1 - beta_2**step)

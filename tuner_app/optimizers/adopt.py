@@ -38,7 +38,8 @@ class ADOPTRule(Rule):
         new = param - hyperparameters["learning_rate"] * m
         # v ← β₂ v + (1 − β₂) g², and g² in the first step
         kept = ops.where(step < 1.5, ops.zeros_like(beta_2), beta_2)
-        v = v + (1 - kept) * (grad * grad - v)
+        # 0 m changes nothing but the order: m is made before v is overwritten, else XLA copies v.
+        v = v + ((1 - kept) * (grad * grad - v) + 0 * m)
         return new, {"m": m, "v": v}
 
 
