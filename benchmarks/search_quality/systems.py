@@ -9,8 +9,10 @@ import warnings
 from benchmarks.search_quality.functions import EPOCHS
 
 OURS = {
+    "auto": "ours: auto",
     "tpe": "ours: TPE",
     "bayesian": "ours: GP",
+    "gp": "ours: Optuna's GP",
     "asha": "ours: TPE with ASHA",
 }
 THEIRS = {

@@ -13,7 +13,7 @@ from tuner_app.oracles.sobol import SobolSampler
 from tuner_app.store import SearchStore
 
 SCORE = keras_tuner.Objective("score", "min")
-RESUMED = ["random", "sobol", "tpe", "cmaes", "nsga2"]
+RESUMED = ["random", "sobol", "tpe", "auto", "cmaes", "nsga2"]
 OPTIONS = {"nsga2": {"population_size": 6}}  # several generations in a short search
 
 
@@ -112,7 +112,7 @@ def test_what_minds_no_results_proposes_the_same_for_any_number_of_lanes(name):
     assert run(oracle(name), lanes=1) == run(oracle(name), lanes=7)
 
 
-@pytest.mark.parametrize("name", ["tpe", "nsga2"])
+@pytest.mark.parametrize("name", ["tpe", "auto", "nsga2"])
 def test_by_generations_all_propose_the_same_for_any_number_of_lanes(name):
     alone = run(oracle(name, 30, generation=5), lanes=1)
     assert alone == run(oracle(name, 30, generation=5), lanes=4)
@@ -135,8 +135,9 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(tmp_path, name, lanes
         assert run(second, lanes) == undisturbed
 
 
-def test_many_open_trials_of_a_model_are_different_points():
-    made = oracle("tpe", 60)
+@pytest.mark.parametrize("name", ["tpe", "auto"])
+def test_many_open_trials_of_a_model_are_different_points(name):
+    made = oracle(name, 60)
     run(made, upto=30)
     points = []
     for slot in range(16):
@@ -169,7 +170,7 @@ def test_the_same_name_under_two_conditions_is_two_dimensions():
             assert values["n"] in (1, 2, 3) if values["kind"] == "x" else 10 <= values["n"] <= 20
 
 
-@pytest.mark.parametrize("name", ["random", "sobol", "tpe", "cmaes", "brute"])
+@pytest.mark.parametrize("name", ["random", "sobol", "tpe", "auto", "cmaes", "brute"])
 def test_a_finite_space_is_gone_through_once(name):
     def finite(hp):
         hp.Choice("kind", ["x", "y"])

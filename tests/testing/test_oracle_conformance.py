@@ -29,6 +29,10 @@ class TestTPE(_Named):
     name, options = "tpe", {"options": {"n_startup_trials": 4}}
 
 
+class TestAuto(_Named):
+    name, options = "auto", {"options": {"n_startup_trials": 4}}
+
+
 class TestCMAES(_Named):
     name = "cmaes"
 

@@ -16,12 +16,13 @@ from tuner_app.oracles.grid import GridOracle
 from tuner_app.oracles.hyperband import HyperbandOracle
 from tuner_app.oracles.pbt import PopulationOracle
 from tuner_app.oracles.random import RandomOracle
-from tuner_app.oracles.sampled import SAMPLERS, STARTUP, SampledOracle
+from tuner_app.oracles.sampled import MODELS, SAMPLERS, STARTUP, SampledOracle
 from tuner_app.oracles.stored import StoredOracle
 from tuner_app.store.trial_row import ENDED
 
 __all__ = [
     "ENDED",
+    "MODELS",
     "SAMPLERS",
     "STARTUP",
     "BayesianOracle",
@@ -63,8 +64,8 @@ def create(
     """The oracle of a command-line name.
 
     Args:
-        name: random, sobol, tpe, gp, cmaes, nsga2 or brute (Optuna's samplers); grid, hyperband,
-            bayesian or pbt.
+        name: random, sobol, tpe, gp, cmaes, nsga2 or brute (Optuna's samplers), auto; grid,
+            hyperband, bayesian or pbt.
         objective: A metric's name (its direction is found from it) or a `keras_tuner.Objective`.
         max_trials: How many trials at most; None: until the oracle ends (random and bayesian: never
             before the space is exhausted).

@@ -130,6 +130,11 @@ class SearchSpace:
                 found[dimension.name] = dimension.definition.value if fixed else choose(dimension)
         return found
 
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Of every dimension that there is to choose in, by its label."""
+        return {d.label: d.distribution for d in self.dimensions if d.distribution is not None}
+
     def active(self, values: dict[str, Any]) -> Iterator[tuple[Dimension, Any]]:
         """The dimensions that were chosen when a trial had `values`, with Optuna's value of each.
 

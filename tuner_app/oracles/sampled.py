@@ -6,7 +6,7 @@ from typing import Any
 import keras_tuner
 
 from tuner_app.errors import UserError, unknown
-from tuner_app.oracles import brute, cmaes, gp, nsga2, pruning, random, sobol, tpe
+from tuner_app.oracles import auto, brute, cmaes, gp, nsga2, pruning, random, sobol, tpe
 from tuner_app.oracles.dimensions import SearchSpace
 from tuner_app.oracles.extras import require
 from tuner_app.oracles.mirror import Mirror
@@ -19,9 +19,10 @@ from tuner_app.oracles.untried import is_exhausted, untried
 from tuner_app.oracles.widening import widened
 from tuner_app.store.trial_row import ENDED
 
-SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, cmaes, nsga2, brute)}
+SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, auto, cmaes, nsga2, brute)}
 EXPLORERS = ("random", "sobol")
-STARTUP = 10  # results before tpe and gp begin to model, which is Optuna's default
+MODELS = ("tpe", "gp", "auto")
+STARTUP = 10  # results before these begin to model, which is Optuna's default
 _LOOK = 20  # trials, after which ranges are looked at
 _KNOWN = "warm_start"  # the store's name for the results of other searches
 
@@ -39,7 +40,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
     was not tried, and when there is none the search ends. Failed trials tell the samplers nothing.
 
     Args (besides KerasTuner's):
-        sampler: random, sobol, tpe, gp, cmaes, nsga2 or brute.
+        sampler: random, sobol, tpe, gp, auto, cmaes, nsga2 or brute.
         options: Arguments of Optuna's sampler, such as {"n_startup_trials": 20}.
         first: Points to try first, each name to value; what is missing is proposed.
         known: Results of other searches for the sampler to begin with, each values and score. They
@@ -138,7 +139,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
     def startup(self) -> int:
         """How many trials must have ended before the sampler models the objective. 0: it models
         from the first result on, or never."""
-        if self.sampler not in ("tpe", "gp"):
+        if self.sampler not in MODELS:
             return 0
         return self.mirror.sampler._n_startup_trials
 
@@ -191,13 +192,11 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def _sampler_of_now(self, space: SearchSpace):
         """Who proposes; None: the usual sampler."""
-        dimensions = {d.label: d.distribution for d in space.dimensions if d.distribution}
-        if isinstance(self.mirror.sampler, sobol.SobolSampler):
-            self.mirror.sampler.space = dimensions
-        if self._explorer is None or self.mirror.finished >= self.startup:
-            return None
-        self._explorer.space = dimensions
-        return self._explorer
+        for sampler in (self.mirror.sampler, self._explorer):
+            if hasattr(sampler, "space"):
+                sampler.space = space
+        explores = self._explorer is not None and self.mirror.finished < self.startup
+        return self._explorer if explores else None
 
     def _next_first(self, space: SearchSpace) -> dict[str, Any] | None:
         """A point to try before the sampler's; None when there is none left."""

@@ -2,6 +2,8 @@
 
 import optuna
 
+from tuner_app.oracles.dimensions import SearchSpace
+
 NAME = "sobol"
 BLIND = True  # to the trials before, but for their number
 
@@ -18,19 +20,19 @@ class SobolSampler(optuna.samplers.QMCSampler):
         first_random: False: trial n has point n.
 
     Attributes:
-        space: Label to distribution of all dimensions, to be set before each trial.
+        space: To be set before each trial.
     """
 
     def __init__(self, seed: int, first_random: bool = True):
         super().__init__(scramble=True, seed=seed, warn_independent_sampling=False)
-        self.space: dict[str, optuna.distributions.BaseDistribution] = {}
+        self.space: SearchSpace | None = None
         self._skipped = int(first_random)
         self._point = 0
 
     def infer_relative_search_space(self, study, trial):
         """Every dimension that there is to choose in."""
         self._point = trial.number - self._skipped
-        return {} if self._point < 0 else dict(self.space)
+        return {} if self._point < 0 else self.space.distributions
 
     def _find_sample_id(self, study, search_space):
         return self._point

@@ -142,6 +142,17 @@ class _Trials:
         whole = ~np.isnan(values).any(axis=1)
         return self._room[rows[whole], 0], values[whole]
 
+    def table(self, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """In the order of the numbers: these, the epochs of pruned ones (else 0), the scores, and
+        the values (k, len(names)) of the dimensions, NaN where a trial has none."""
+        rows = np.argsort(self._room[: self.finished, 0], kind="stable")
+        numbers, pruned, minus_epochs, scores = self._room[rows, :_FIXED].T
+        values = np.full((len(rows), len(names)), math.nan)
+        for place, name in enumerate(names):
+            if name in self._columns:
+                values[:, place] = self._room[rows, self._columns[name]]
+        return numbers.astype(int), -minus_epochs * pruned, scores, values
+
     def _add(self, trial: FrozenTrial) -> None:
         found = trial.distributions
         for name in found:
