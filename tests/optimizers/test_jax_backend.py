@@ -33,13 +33,22 @@ def train(model):
 IN_FIT = {"prodigy", "schedule_free_adamw", "sam", "soap"}
 START = [np.random.default_rng(2).normal(size=shape) for shape in ((4, 3), (3,))]
 
+compiled = []
+if keras.backend.backend() == "jax":
+    import jax
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **about: compiled.append(event) if "compile" in event else None
+    )
+
 def applied(optimizer):
     rng = np.random.default_rng(3)
     variables = [keras.Variable(start, dtype="float32", name="w") for start in START]
     for _ in range(3):
         gradients = [rng.normal(size=start.shape) for start in START]
         tensors = [keras.ops.convert_to_tensor(g, "float32") for g in gradients]
+        before = len(compiled)
         optimizer.apply(tensors, variables)
+    assert compiled[before:] == [], "its third eager step still compiles: " + optimizer.name
     return np.concatenate([np.ravel(variable.numpy()) for variable in variables])
 
 def trained(optimizer, name):
@@ -87,7 +96,7 @@ def start(backend, names):
 
 def weights_of(process, backend):
     try:
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=1800)
     finally:
         process.kill()
     assert process.returncode == 0, errors[-2000:]

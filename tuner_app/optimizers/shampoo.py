@@ -21,6 +21,7 @@ from tuner_app.optimizers.matrix_sides import (
 )
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.tensors import either
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ class ShampooRule(Rule):
             if self.period == 1:
                 root = fresh()
             else:
-                root = ops.cond(ops.mod(step - 1, self.period) < 0.5, fresh, kept)
+                root = either(ops.mod(step - 1, self.period) < 0.5, fresh, kept)
             new[f"{side}_root"] = root
             direction = root @ direction if side == "L" else direction @ root
         # v ← ρ v + L^−¼ G R^−¼;  x ← x − α v

@@ -22,6 +22,7 @@ from tuner_app.optimizers.matrix_sides import (
 )
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.tensors import either
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +87,11 @@ class SOAPRule(Rule):
             return eigenpairs(M)[1], v
 
         def turned():
-            return ops.cond(step < 1.5, started, lambda: _refined(M, Q, v, side))
+            return either(step < 1.5, started, lambda: _refined(M, Q, v, side))
 
         if self.period == 1:
             return turned()
-        return ops.cond(ops.mod(step - 1, self.period) < 0.5, turned, lambda: (Q, v))
+        return either(ops.mod(step - 1, self.period) < 0.5, turned, lambda: (Q, v))
 
 
 def _refined(M, Q, v, side):
