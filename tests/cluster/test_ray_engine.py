@@ -14,6 +14,7 @@ import pytest
 
 from tuner_app import experiment, results
 from tuner_app.cli.main import main
+from tuner_app.cluster.ray_actors import MOST_TOLD, Channel
 from tuner_app.cluster.ray_connection import connected
 from tuner_app.cluster.ray_engine import Driver, OwnerDied
 from tuner_app.cluster.workers import Workers
@@ -76,6 +77,7 @@ def test_a_ray_of_our_own_is_on_loopback_with_a_token_and_leaves_sigterm_to_us(m
     before = signal.getsignal(signal.SIGTERM)
     with connected(Workers(2)) as ray:
         assert ray is stand_in and signal.getsignal(signal.SIGTERM) is before
+    assert given["include_dashboard"] is False  # whoever reaches one runs code: CVE-2023-48022
     assert given["_node_ip_address"] == "127.0.0.1" and len(given["token"]) == 64
     assert "RAY_AUTH_TOKEN" not in os.environ
     monkeypatch.setenv("RAY_AUTH_TOKEN", "the cluster's")
@@ -149,6 +151,35 @@ class DriverWithoutRay(Driver):
             return "2 lanes"
 
         self._working[lived] = f"w{self._started}", f"actor {self._started}"
+
+
+def test_what_is_told_is_not_waited_for_and_its_error_comes_with_a_later_call(monkeypatch):
+    got = []
+
+    def get(references):
+        for reference in references if isinstance(references, list) else [references]:
+            got.append(reference)
+            if reference[0] == "report" and reference[1] == "full":
+                error = Gone()
+                error.cause = OSError("the owner's disk is full")
+                raise error
+        return references
+
+    stand_in = SimpleNamespace(get=get, exceptions=SimpleNamespace(RayTaskError=Gone))
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    call = SimpleNamespace(remote=lambda *words: words)
+    channel = Channel(SimpleNamespace(call=call))
+    for i in range(MOST_TOLD - 1):
+        channel.tell("report", i)
+    assert got == []
+    channel.renew("w0")  # from another thread
+    assert got == [("renew", "w0")]
+    channel.tell("report", "the last")
+    assert len(got) == 1 + MOST_TOLD  # as many are under way, and no more
+    channel.tell("report", "full")
+    with pytest.raises(OSError, match="disk is full"):
+        channel.open("w0", 0)
+    channel.open("w0", 0)
 
 
 def test_workers_that_die_are_replaced_until_one_is_through(tmp_path):

@@ -12,6 +12,8 @@ from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.store.disk_fault import DiskFault
 
+MOST_TOLD = 32  # calls under way at a time
+
 
 class Owner:
     """The process that owns the project directory."""
@@ -121,17 +123,40 @@ class Channel:
 
     def __init__(self, owner, method: str = "call"):
         self._call = getattr(owner, method)
+        self._told: list = []
 
     def __getattr__(self, name: str) -> Callable:
-        import ray
-
         def call(*arguments: object) -> object:
-            try:
-                return ray.get(self._call.remote(name, *arguments))
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from None  # as if it had been raised here
+            answer = _answer(self._call.remote(name, *arguments))
+            self._settle()
+            return answer
 
         return call
+
+    def renew(self, worker: str) -> None:
+        """See `SearchService`. For a thread of its own: what was told is not settled here."""
+        _answer(self._call.remote("renew", worker))
+
+    def tell(self, name: str, *arguments: object) -> None:
+        """A call whose answer nobody waits for: calls arrive in order, and what one of them raises
+        is raised by a later one."""
+        self._told.append(self._call.remote(name, *arguments))
+        if len(self._told) >= MOST_TOLD:
+            self._settle()
+
+    def _settle(self) -> None:
+        told, self._told = self._told, []
+        if told:
+            _answer(told)
+
+
+def _answer(reference) -> object:
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # as if it had been raised here
 
 
 def _set_up(config: SearchConfig, cores: int) -> None:

@@ -13,6 +13,10 @@ from tuner_app.cluster.workers import Workers
 from tuner_app.errors import UserError
 
 _SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told of a search
+    # Nobody looks at these, and they take time from the cores that train.
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_enable_metrics_collection": "false",
     # Ray would build an environment for every worker out of a project that `uv run` has started.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

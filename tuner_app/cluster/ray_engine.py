@@ -25,7 +25,7 @@ from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 
 DEATHS = 3  # of workers in a row, without an epoch in between, after which the search is given up
-POLL = 0.3  # seconds
+POLL = 1.0  # seconds; each asks the owner, whose core is one that trains
 
 
 def run_search(

@@ -11,6 +11,7 @@ from typing import Any
 
 from tuner_app.cluster.project_files import WORKERS, ProjectFiles
 from tuner_app.oracles import SearchFailed
+from tuner_app.oracles.early_ends import EndingOracle
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault
 from tuner_app.tuners import what_was_asked
@@ -106,7 +107,8 @@ class SearchService:
     # What workers call.
 
     def join(self, worker: str) -> dict[str, Any]:
-        """What a worker must know: objective, max_trials, seed, and its share of the trials.
+        """What a worker must know: objective, max_trials, seed, its share of the trials, and
+        "judges", whether the answer to a report may end trials.
 
         One that was here before has died since, and come back.
         """
@@ -118,8 +120,15 @@ class SearchService:
             "objective": what_was_asked.objective(self.oracle.objective),
             "max_trials": self.oracle.max_trials,
             "seed": self.tuner.seed,
+            "judges": self._judges(),
             "share": None if remaining is None else -(-remaining // max(1, self.workers)),
         }
+
+    def _judges(self) -> bool:
+        oracle, own = self.oracle, type(self.oracle)
+        if (own.verdict, own.over) != (EndingOracle.verdict, EndingOracle.over):
+            return True
+        return oracle.pruner != "none" or oracle.spent is not None
 
     def leave(self, worker: str) -> None:
         """The worker was told that there are no more trials, or has to stop, and goes."""

@@ -23,6 +23,7 @@ class WorkerOracle(StoredOracle):
         )
         self.results: dict[str, tuple[dict[str, float], int]] = {}
         self.verdicts: dict[str, str] = {}  # trials that the pruner wants ended, and why
+        self.judges = facts["judges"]
         self._share, self._put_back = facts["share"], put_back
         self._number_and_failures: dict[str, tuple[int, int]] = {}
         self._begun_before: set[str] = set()

@@ -110,6 +110,9 @@ class Working:
             (i, x, e, {k: float(v) for k, v in m.items()}, self._open[i].seconds)
             for i, x, e, m in reports
         ]
+        if not self.oracle.judges:
+            self._told("report", self.worker, reports)
+            return
         told = self.service.report(self.worker, reports)
         self.oracle.verdicts |= told["pruned"]
         self.oracle.over = told["over"]
@@ -143,9 +146,17 @@ class Working:
         self.on_trial_end(trial)
         if self.apart is not None:
             self.apart.send(f"trial_{trial_id}")
-        self.service.end(self.worker, trial_id, ended)
+        self._told("end", self.worker, trial_id, ended)
         if self.apart is not None:
             self.apart.forget(f"trial_{trial_id}")
+
+    def _told(self, name: str, *arguments: object) -> None:
+        """A call whose answer is not needed, which need not be waited for where calls travel."""
+        tell = getattr(self.service, "tell", None)
+        if tell is None:
+            getattr(self.service, name)(*arguments)
+        else:
+            tell(name, *arguments)
 
     # Where trials stand.
 
