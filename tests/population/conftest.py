@@ -31,7 +31,7 @@ def _train_alone(model, train, validation, batch_size, seed, epochs, class_weigh
     finalize = model.optimizer.finalize_variable_values
     object.__setattr__(model.optimizer, "finalize_variable_values", lambda variables: None)
     # Convolutions and the like stay Keras's own: only random numbers come from the seam.
-    with seam(native=True):
+    with seam(plain=True):
         for epoch in range(epochs):
             order = permutation(size, seed, epoch)
             extra = {"sample_weight": weight[0][order]} if weight else {}

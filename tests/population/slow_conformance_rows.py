@@ -14,6 +14,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # Keras's, of JAX
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].__name__)
 def test_stacked_equals_plain_keras(row, rows_stack_as_plain):
     rows_stack_as_plain([row])

@@ -185,13 +185,16 @@ class Watched(L.Layer):
         return x
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # Keras's, of JAX
 def test_every_metric(stacked_equals_plain):
     """All at once: a model with an output for each kind of target; one step an epoch."""
 
     def build(rate):
         naming.reset_uids()  # so that metrics of two models have the same names
         inputs = keras.Input((5,))
-        x = Watched()(L.Dropout(rate)(inputs))
+        x = L.Dropout(rate)(inputs)
+        # Keras on JAX forgets what a layer's own metric has seen, so there it does not stack.
+        x = Watched()(x) if keras.backend.backend() == "tensorflow" else x
         outputs = {name: L.Dense(3, kind[0], name=name)(x) for name, kind in METRICS.items()}
         model = keras.Model(inputs, outputs)
         loss = {name: "mae" for name in METRICS}

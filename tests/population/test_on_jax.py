@@ -7,7 +7,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 # What differs from TensorFlow: drawing, vectorizing, donated memory.
-CHOSEN = "every_type or (a_wrong_lift and evaluation) or own_trajectory or shares_its_stack"
+CHOSEN = (
+    "every_type or (a_wrong_lift and evaluation) or own_trajectory or shares_its_stack "
+    "or native_kernels"
+)
 
 
 def test_population_on_jax():

@@ -34,7 +34,7 @@ def fit(model, x, y, *, seed, batch_size, callbacks=(), goes_on=False, **keyword
     if not goes_on:
         for state, value in seed_states(model, seed):
             state.assign(value)
-    with seam(native=True), _any_batch():
+    with seam(plain=True), _any_batch():
         return model.fit(batches, shuffle=False, callbacks=[begun, *callbacks], **keywords)
 
 

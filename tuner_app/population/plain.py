@@ -40,7 +40,7 @@ def steps(trial, description, batches, start) -> Outcome:
     """What plain Keras's steps leave; the model is left as it was."""
     model, parts = trial.model, _parts(trial.model)
     kept = {part: host(variables) for part, variables in parts.items()}
-    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
+    with _numbers_in_place(trial.description, description), _eager(model), seam(plain=True):
         _assign(parts, start)
         for x, y, sample_weight in batches:
             logs = model.train_on_batch(x, y, sample_weight, return_dict=True)
@@ -54,7 +54,7 @@ def evaluation(stack, trial, description, values) -> dict[str, float]:
     model, parts = trial.model, _parts(trial.model)
     kept = {part: host(variables) for part, variables in parts.items()}
     at_point = evaluation_point(model) if stack.at_point else contextlib.nullcontext()
-    with _numbers_in_place(trial.description, description), _eager(model), seam(native=True):
+    with _numbers_in_place(trial.description, description), _eager(model), seam(plain=True):
         _assign(parts, values)
         with at_point:
             for rows in held_out.batches(stack, at_most=1):

@@ -19,14 +19,15 @@ IMAGE = "affine_transform perspective_transform gaussian_blur rgb_to_hsv hsv_to_
 
 
 @contextlib.contextmanager
-def seam(native: bool = False):
+def seam(native: bool = False, plain: bool = False):
     """While open, the backend's functions are the table's.
 
-    With native=True the backend keeps its own kernels for what is not random: for a program of
-    one lane. The random functions are replaced in every mode, so that a trial's random numbers do
-    not depend on the mode.
+    With native=True the backend keeps its own kernels for what is not random, but for those that
+    are slow: for a program of one lane. With plain=True it keeps all of them: for plain Keras,
+    which a stack is compared with. The random functions are replaced in every mode, so that a
+    trial's random numbers do not depend on the mode.
     """
-    entries = table(native)
+    entries = table(native, plain)
     kept = [(owner, name, vars(owner)[name]) for owner, name, _ in entries]
     for owner, name, function in entries:
         setattr(owner, name, function)
@@ -37,13 +38,15 @@ def seam(native: bool = False):
             setattr(owner, name, function)
 
 
-def table(native: bool = False) -> list[tuple]:
+def table(native: bool = False, plain: bool = False) -> list[tuple]:
     """(module or class, name, replacement) for the backend in use."""
     if keras.backend.backend() == "jax":
         always = [*_numbers(), *_jax_random()]
-        return always if native else [*always, *_jax()]
+        if plain:
+            return always
+        return [*always, *(_jax_native() if native else _jax())]
     always = [*_numbers(), *_tensorflow_random()]
-    return always if native else [*always, *_tensorflow_rest()]
+    return always if native or plain else [*always, *_tensorflow_rest()]
 
 
 def _numbers():
@@ -54,12 +57,14 @@ def _numbers():
 
 
 def _jax_random():
+    from keras.src.backend.jax import image
     from keras.src.backend.jax import random as original
 
-    from tuner_app.population.seam import random_on_jax
+    from tuner_app.population.seam import elastic, random_on_jax
 
     names = ("uniform", "normal", "dropout")
-    return [(original, name, getattr(random_on_jax, name)) for name in names]
+    drawn = (image, "elastic_transform", elastic.elastic_transform)
+    return [*((original, name, getattr(random_on_jax, name)) for name in names), drawn]
 
 
 def _jax():
@@ -68,6 +73,14 @@ def _jax():
 
     # Elsewhere than on the CPU the backend's own grouped convolutions are the faster ones.
     return [_crop(), *(_windows(nn) if jax.default_backend() == "cpu" else [])]
+
+
+def _jax_native():
+    import jax
+    from keras.src.backend.jax import nn
+
+    # With XLA's own, max pooling is more than half the time of a CNN on 32 by 32 images on a CPU.
+    return [(nn, "max_pool", pooling.max_pool)] if jax.default_backend() == "cpu" else []
 
 
 def _windows(nn):
