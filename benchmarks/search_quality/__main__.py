@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.search_quality import summary
 from benchmarks.search_quality.functions import EPOCHS, FUNCTIONS
-from benchmarks.search_quality.systems import SYSTEMS, search, stacked
+from benchmarks.search_quality.systems import SYSTEMS, search
 from benchmarks.search_quality.tables import TITLES, Table
 
 HERE = Path(__file__).parent
@@ -43,16 +43,6 @@ def best_so_far(found: list[tuple[float, int, float]], trials: int) -> list[floa
         for later in range(place, trials):
             best[later] = min(best[later], score)
     return best
-
-
-def measure_stacked(seeds: int, runs: dict) -> None:
-    """What a stack of 100 lanes finds, one after another, for the plot against seconds."""
-    task, kept = tasks()[TITLES["digits"]], runs.setdefault(summary.STACKED, {})
-    for seed in range(seeds):
-        if str(seed) not in kept:
-            drawn = np.random.SeedSequence([seed, 1]).generate_state(1)
-            curve = stacked(task, int(drawn[0] >> 2), summary.STACKED_TRIALS, summary.LANES)
-            kept[str(seed)] = [float(f"{value:.5g}") for value in curve]
 
 
 def measure(arguments, runs: dict, until: float) -> None:
@@ -88,8 +78,6 @@ def main() -> None:
     arguments = parser.parse_args()
     path = Path(arguments.runs)
     runs = json.loads(path.read_text()) if path.exists() else {}
-    if "tpe" in arguments.systems.split(","):
-        measure_stacked(arguments.seeds, runs)
     measure(arguments, runs, time.monotonic() + 60 * arguments.minutes)
     path.write_text(json.dumps(runs))
     summary.write(runs, arguments.trials)

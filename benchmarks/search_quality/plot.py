@@ -1,4 +1,4 @@
-"""Draws the medians against trials, and against seconds for a task that was timed.
+"""Draws the medians against trials, and what was measured against seconds.
 
 python -m benchmarks.search_quality.plot
 """
@@ -8,25 +8,27 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.search_quality.summary import LANES, STACKED
-from benchmarks.search_quality.systems import OURS, SYSTEMS, THEIRS
+import numpy as np
+
+from benchmarks.search_quality import seconds
+from benchmarks.search_quality.systems import OURS, SYSTEMS
 
 HERE = Path(__file__).parent
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; theirs are broken lines besides.
 _COLOURS = {
+    "auto": "#56B4E9",
     "tpe": "#0072B2",
+    "gp": "#E69F00",
+    "random": "#999933",
     "bayesian": "#009E73",
     "asha": "#D55E00",
+    "auto asha": "#882255",
     "kt random": "#777777",
     "kt bayesian": "#CC79A7",
     "kt hyperband": "#000000",
 }
 _COLUMNS = 4
-# Seconds of a trial of ten epochs on two cores, by the stacked engine (100 lanes) and KerasTuner:
-# the work "mlp" of benchmarks/stacked_trials, whose model is larger than the tabulated one.
-_TIMES = HERE.parent / "stacked_trials" / "results.json"
-_TIMED = "MLP on digits"
 
 
 def draw(results: dict, picture: Path) -> None:
@@ -40,8 +42,8 @@ def draw(results: dict, picture: Path) -> None:
     }
     from matplotlib import pyplot
 
-    tasks, seconds = results["tasks"], _seconds()
-    number = len(tasks) + (STACKED in results and _TIMED in tasks)
+    tasks = results["tasks"]
+    number = len(tasks) + (seconds.KEY in results)
     height = -(-number // _COLUMNS)
     figure, grid = pyplot.subplots(
         height, _COLUMNS, figsize=(11, 2.3 * height), layout="constrained", squeeze=False
@@ -52,12 +54,7 @@ def draw(results: dict, picture: Path) -> None:
         panel.set_title(task, fontsize=9)
         panel.set_xlabel("epochs spent, in whole trials")
     if number > len(tasks):
-        panel = panels[len(tasks)]
-        theirs = {system: row for system, row in tasks[_TIMED].items() if system in THEIRS}
-        _lines(panel, theirs | {"tpe": results[STACKED]}, seconds)
-        panel.set_xscale("log")
-        panel.set_title(f"{_TIMED}: ours in stacks of {LANES}", fontsize=9)
-        panel.set_xlabel("seconds of training on two cores")
+        _timed(panels[len(tasks)], results[seconds.KEY])
     for panel in panels[number:]:
         panel.remove()
     labels = panels[0].get_legend_handles_labels()
@@ -93,17 +90,14 @@ def small(svg: str) -> str:
     return re.sub(r"\n\s*", "\n", svg)
 
 
-def _lines(panel, rows: dict, seconds: dict[bool, float] | None = None) -> None:
-    from matplotlib.ticker import LogLocator
-
+def _lines(panel, rows: dict) -> None:
     for system, title in SYSTEMS.items():
         row = rows.get(system)
         if row is None:
             continue
         known = [i for i, value in enumerate(row["high"]) if value is not None]
         kept = [i for i in known if i < 10 or i % 3 == 0 or i == known[-1]]
-        each = 1.0 if seconds is None else seconds[system in OURS]
-        at = [(i + 1) * each for i in kept]
+        at = [i + 1 for i in kept]
         style = "-" if system in OURS else "--"
         panel.plot(
             at,
@@ -116,18 +110,42 @@ def _lines(panel, rows: dict, seconds: dict[bool, float] | None = None) -> None:
         if row["seeds"] > 1:
             low, high = ([row[end][i] for i in kept] for end in ("low", "high"))
             panel.fill_between(at, low, high, color=_COLOURS[system], alpha=0.12, linewidth=0)
+    _plain(panel)
+
+
+def _timed(panel, found: dict[str, list]) -> None:
+    """The median over the seeds of the best so far at every second at which one changed; the band
+    is from the worst to the best seed."""
+    for system, title in seconds.SYSTEMS.items():
+        runs = [np.array(run) for run in found[system]]
+        if not runs:
+            continue
+        begin, end = max(run[0, 0] for run in runs), min(run[-1, 0] for run in runs)
+        at = np.geomspace(begin, end, 60)
+        best = np.array(
+            [
+                np.minimum.accumulate(run[:, 2])[np.searchsorted(run[:, 0], at, side="right") - 1]
+                for run in runs
+            ]
+        )
+        colour, style = _COLOURS[system], "--" if system.startswith("kt") else "-"
+        panel.plot(at, np.median(best, axis=0), style, color=colour, linewidth=1.3, label=title)
+        panel.fill_between(at, best.min(0), best.max(0), color=colour, alpha=0.12, linewidth=0)
+    panel.set_xscale("log")
+    panel.set_title("MLP on digits, trained", fontsize=9)
+    panel.set_xlabel("seconds")
+    panel.legend(fontsize=6, frameon=False)
+    _plain(panel)
+
+
+def _plain(panel) -> None:
+    from matplotlib.ticker import LogLocator
+
     panel.set_yscale("log")
     panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     panel.grid(color="#DDDDDD", linewidth=0.5)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
-
-
-def _seconds() -> dict[bool, float]:
-    """Seconds of a point of the curve: True: a stack of ours; False: one trial of theirs."""
-    rows = json.loads(_TIMES.read_text())["works"]["mlp"]
-    ours, theirs = (rows[system]["seconds_a_trial"] for system in ("tensorflow", "keras_tuner"))
-    return {True: LANES * ours, False: theirs}
 
 
 def main() -> None:

@@ -12,9 +12,6 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 _RESAMPLES = 2000
 
-# Our TPE's trials in stacks, apart from what is compared trial by trial: its key among the runs.
-STACKED, STACKED_TRIALS, LANES = "stacked", 500, 100
-
 
 def median_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The median over the first axis, and the ends of its 95% percentile bootstrap interval.
@@ -32,8 +29,6 @@ def summed_up(runs: dict, trials: int) -> dict:
     """For each task and system: seeds, and the median, low and high after 1, 2, ... trials."""
     found: dict = {}
     for key, seeds in runs.items():
-        if key == STACKED:
-            continue
         task, system = key.split("|")
         curves = np.array([curve for curve in seeds.values() if len(curve) >= trials])
         if not len(curves):
@@ -60,7 +55,7 @@ def verdict(rows: dict, system: str) -> str:
 
 def as_table(found: dict) -> str:
     """Markdown: the median at the end and its interval, and the verdict."""
-    lines = ["| task | " + " | ".join(SYSTEMS.values()) + " | TPE, GP, ASHA |"]
+    lines = ["| task | " + " | ".join(SYSTEMS.values()) + " | ours |"]
     lines.append("|---" * (len(SYSTEMS) + 2) + "|")
     for task, rows in found.items():
         cells = []
@@ -72,8 +67,9 @@ def as_table(found: dict) -> str:
             few = "" if row["seeds"] >= 20 else f", {row['seeds']} seeds"
             low, middle, high = (row[name][-1] for name in ("low", "median", "high"))
             cells.append(f"{middle:.3g} ({low:.3g} to {high:.3g}{few})")
-        verdicts = ", ".join(verdict(rows, system) for system in OURS if system in rows)
-        lines.append(f"| {task} | " + " | ".join(cells) + f" | {verdicts} |")
+        verdicts = {system: verdict(rows, system) for system in OURS if system in rows}
+        told = [f"{s} {word}" for s, word in verdicts.items() if word != "equal"]
+        lines.append(f"| {task} | " + " | ".join(cells) + f" | {', '.join(told) or 'equal'} |")
     return "\n".join(lines)
 
 
@@ -84,22 +80,15 @@ def write(runs: dict, trials: int) -> None:
     """
     from benchmarks.search_quality import plot
 
-    found, results = summed_up(runs, trials), {}
+    found = summed_up(runs, trials)
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if before.get("trials") == trials:
         found = {
             task: before["tasks"].get(task, {}) | found.get(task, {})
             for task in [*before["tasks"], *(found.keys() - before["tasks"].keys())]
         }
-        results = {STACKED: before[STACKED]} if STACKED in before else {}
     date = datetime.date.today().isoformat()
-    results = {"date": date, "trials": trials, "tasks": found} | results
-    if STACKED in runs:
-        shown = median_interval(np.array(list(runs[STACKED].values())))
-        results[STACKED] = {"seeds": len(runs[STACKED])} | {
-            name: values.tolist()
-            for name, values in zip(("median", "low", "high"), shown, strict=True)
-        }
+    results = before | {"date": date, "trials": trials, "tasks": found}
     RESULTS.write_text(json.dumps(results) + "\n")
     print(as_table(found))
     plot.draw(results, HERE.parents[1] / "docs" / "search-quality.svg")

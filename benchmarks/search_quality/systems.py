@@ -14,6 +14,7 @@ OURS = {
     "bayesian": "ours: GP",
     "gp": "ours: Optuna's GP",
     "asha": "ours: TPE with ASHA",
+    "auto asha": "ours: auto with ASHA",
 }
 THEIRS = {
     "kt random": "KerasTuner: random",
@@ -47,18 +48,6 @@ def search(system: str, task, seed: int, trials: int) -> list[tuple[float, int, 
     return found
 
 
-def stacked(task, seed: int, trials: int, lanes: int) -> list[float]:
-    """The best score after each stack of `lanes` trials that our TPE proposes at once."""
-    oracle = _oracle("tpe", seed)
-    task.declare(oracle.hyperparameters)
-    best, found = float("inf"), []
-    for _ in range(trials // lanes):
-        opened = [oracle.create_trial(f"lane{lane}") for lane in range(lanes)]
-        best = min([best, *(_train(oracle, trial, task)[1] for trial in opened)])
-        found.append(best)
-    return found
-
-
 def _train(oracle, trial, task) -> tuple[int, float | None]:
     """A trial's epochs and its score, None for a pruned one."""
     values = trial.hyperparameters.values
@@ -86,8 +75,10 @@ def _oracle(system: str, seed: int):
 
     objective = keras_tuner.Objective("score", "min")
     if system in OURS:
-        name, pruner = ("tpe", "asha") if system == "asha" else (system, "none")
-        return oracles.create(name, objective, _MANY, seed + 1, EPOCHS, pruner=pruner)
+        pruned = {"asha": "tpe", "auto asha": "auto"}
+        name, pruner = pruned.get(system, system), "asha" if system in pruned else "none"
+        options = {"explore": "sobol"} if name == "auto" else {}  # as on the command line
+        return oracles.create(name, objective, _MANY, seed + 1, EPOCHS, pruner=pruner, **options)
     kinds = keras_tuner.oracles
     arguments = {"objective": objective, "seed": seed + 1}  # 0 is no seed to KerasTuner
     if system == "kt hyperband":

@@ -287,6 +287,11 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
         oracles.create("cmaes", SCORE)
 
 
+def test_a_model_learns_from_most_trials_of_a_search():
+    assert oracle("auto", 100).most_open == 20 and oracle("tpe", 20).most_open == 10
+    assert oracle("random", 100).most_open > 100
+
+
 def test_wrong_arguments():
     with pytest.raises(UserError, match="Unknown exploration 'sobl'. Did you mean 'sobol'"):
         oracle("tpe", explore="sobl")

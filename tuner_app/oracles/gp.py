@@ -45,4 +45,4 @@ class GPSampler(optuna.samplers.GPSampler):
 
 def sampler(seed: int, **options) -> GPSampler:
     """The sampler of a search. Open trials count as if they gave the best value so far."""
-    return GPSampler(seed=seed, **options)
+    return GPSampler(seed=seed, warn_independent_sampling=False, **options)

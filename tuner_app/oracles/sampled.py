@@ -1,5 +1,6 @@
 """An oracle whose values come from an Optuna sampler."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -139,9 +140,14 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
     def startup(self) -> int:
         """How many trials must have ended before the sampler models the objective. 0: it models
         from the first result on, or never."""
-        if self.sampler not in MODELS:
-            return 0
-        return self.mirror.sampler._n_startup_trials
+        return self.mirror.sampler._n_startup_trials if self.sampler in MODELS else 0
+
+    @property
+    def most_open(self) -> int:
+        """How many trials are worth having open: with all at once a model would learn nothing."""
+        if self.max_trials is None or not self.startup:
+            return sys.maxsize
+        return max(self.startup, self.max_trials // 5)
 
     @property
     def space(self) -> SearchSpace:
@@ -191,7 +197,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         retell(old, self.mirror, self.space, trials, self.objective)
 
     def _sampler_of_now(self, space: SearchSpace):
-        """Who proposes; None: the usual sampler."""
+        """Who proposes; None: the usual one."""
         for sampler in (self.mirror.sampler, self._explorer):
             if hasattr(sampler, "space"):
                 sampler.space = space
@@ -242,12 +248,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def get_state(self):
         """As in KerasTuner, with where the sampler is in its random streams."""
-        first = {
-            "first": self._first,
-            "first_done": self._first_done,
-            "looked_at": self._looked_at,
-        }
-        return super().get_state() | first | self.mirror.state()
+        ours = {"first": self._first, "first_done": self._first_done, "looked_at": self._looked_at}
+        return super().get_state() | ours | self.mirror.state()
 
     def set_state(self, state):
         """Takes back what `get_state` gave; the trials are taken back by `_restore_notes`."""
