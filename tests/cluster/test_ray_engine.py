@@ -147,6 +147,8 @@ class DriverWithoutRay(Driver):
         def lived():
             if life == "dies":
                 raise Gone
+            if isinstance(life, Exception):
+                raise life
             self.needed = 0
             return "2 lanes"
 
@@ -193,6 +195,25 @@ def test_a_search_whose_workers_all_die_is_given_up_in_a_line(tmp_path):
     driver = DriverWithoutRay(tmp_path, ["dies"] * 100)
     with pytest.raises(UserError, match="4 workers died in a row.* What has finished is kept"):
         driver.run()
+
+
+def test_a_worker_that_ray_killed_for_memory_is_told_of(tmp_path):
+    from ray.exceptions import OutOfMemoryError, RayError
+
+    said, lost = [], []
+    driver = DriverWithoutRay(tmp_path, [OutOfMemoryError("Node x: 7.2GB / 7.5GB")] * 100)
+    driver.ray.exceptions = SimpleNamespace(RayError=(RayError, Gone), RayTaskError=KeyError)
+    driver.say, ask = said.append, driver._ask_owner
+
+    def asked(name, *arguments):
+        lost.extend([arguments] if arguments[:1] == ("lost",) else [])
+        return ask(name, *arguments)
+
+    driver._ask_owner = asked
+    with pytest.raises(UserError, match="its machine had no memory left: take fewer --lanes"):
+        driver.run()
+    assert "Worker w1 died (because its machine had no memory left) with 1 trial, which" in said[0]
+    assert lost[0] == ("lost", "w1", True, "its machine had no memory left")
 
 
 def test_what_ray_could_not_begin_is_told(tmp_path):

@@ -174,7 +174,7 @@ def test_a_trial_that_kills_its_workers_fails_and_the_others_do_not(service, tmp
         answers = [service.open(name, slot) for slot in range(TRIALS)]
         opened = [answer.row.trial_id for answer in answers if answer.row]
         if "1" in {trial_id[-1:] for trial_id in opened}:
-            service.lost(name)
+            service.lost(name, why="its machine had no memory left")
             deaths += 1
         else:
             for trial_id in opened:
@@ -185,7 +185,9 @@ def test_a_trial_that_kills_its_workers_fails_and_the_others_do_not(service, tmp
     service.finish("done")
     found = {t.trial_id[-1:]: t for t in results.read(tmp_path / "p").trials}
     assert len(found) == TRIALS
-    assert found.pop("1").status == "FAILED"
+    failed = found.pop("1")
+    assert failed.status == "FAILED"
+    assert failed.message.endswith("the last time because its machine had no memory left")
     assert {t.status for t in found.values()} == {"COMPLETED"}
 
 

@@ -259,7 +259,7 @@ def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
             project.rename(folder / "p")
             project = folder / "p"
     seconds = time.monotonic() - began
-    deaths = text.count("died with")
+    deaths = len(re.findall(r"Worker w\d+ died", text))
     died = f"{deaths} worker died, {shares(text)}, "
     extra = {"node": died, "address": died, "join": f"{shares(text)}, "}.get(what, "")
     if what in ("owner", "driver", "own"):

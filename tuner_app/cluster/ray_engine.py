@@ -25,6 +25,7 @@ from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 
 DEATHS = 3  # of workers in a row, without an epoch in between, after which the search is given up
+NO_MEMORY = "its machine had no memory left"
 POLL = 1.0  # seconds; each asks the owner, whose core is one that trains
 
 
@@ -182,11 +183,16 @@ class Driver:
         except self.ray.exceptions.RayError as death:  # killed, its machine gone, out of memory
             self.deaths += 1
             self._in_a_row += 1
-            lost = self._ask_owner("call", "lost", name)
+            hungry = _out_of_memory(death)
+            lost = self._ask_owner("call", "lost", name, True, NO_MEMORY if hungry else "")
             trials = "1 trial, which runs" if len(lost) == 1 else f"{len(lost)} trials, which run"
-            self.say(f"Worker {name} died with {trials} again elsewhere.")
+            again = f" with {trials} again elsewhere" if lost else ""
+            found = f" (because {NO_MEMORY})" if hungry else ""
+            self.say(f"Worker {name} died{found}{again}.")
             if self._in_a_row > DEATHS * self.workers.number:
                 why = "Ray's logs (/tmp/ray/session_latest/logs) may tell why."
+                if hungry:
+                    why = f"The last one did because {NO_MEMORY}: take fewer --lanes or workers."
                 if _failed_to_begin(death):
                     why = f"The last one could not begin: {_last_line(death)}."
                 raise UserError(
@@ -226,6 +232,11 @@ class Driver:
 def _failed_to_begin(death: BaseException) -> bool:
     """Whether an actor's class could not be made, as where this package is not installed."""
     return "creation task" in str(death)
+
+
+def _out_of_memory(death: BaseException) -> bool:
+    """Whether Ray killed a worker since its machine's memory was nearly all used."""
+    return type(death).__name__ == "OutOfMemoryError" or "low on memory" in str(death)
 
 
 def _last_line(error: BaseException) -> str:

@@ -224,8 +224,9 @@ class SearchService:
 
     # What the driver calls.
 
-    def lost(self, worker: str, died: bool = True) -> list[str]:
-        """A worker is gone: its trials wait to be run again. Returns them.
+    def lost(self, worker: str, died: bool = True, why: str = "") -> list[str]:
+        """A worker is gone, and perhaps it is known why: its trials wait to be run again. Returns
+        them.
 
         Each is blamed for its share of the death; one that was blamed too often becomes FAILED.
         """
@@ -239,7 +240,7 @@ class SearchService:
         for trial_id in reversed(trial_ids):
             self.oracle.put_back(trial_id)
         for trial_id in trial_ids:
-            self.tuner.give_up_if_deadly(trial_id)
+            self.tuner.give_up_if_deadly(trial_id, why)
         return trial_ids
 
     def expire(self) -> list[str]:

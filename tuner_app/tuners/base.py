@@ -131,10 +131,11 @@ class StoredTuner(ProjectTuner):
         self._tell("trial_begun", self.record(trial.trial_id))
         return trial
 
-    def give_up_if_deadly(self, trial_id: str) -> None:
-        """A queued trial becomes FAILED if too many processes died while it ran."""
+    def give_up_if_deadly(self, trial_id: str, last: str = "") -> None:
+        """A queued trial becomes FAILED if too many processes died while it ran; `last` says why
+        the last one did, where that is known."""
         row = self.store.trial(trial_id)
-        if resuming.give_up_if_deadly(self.oracle, row, self.max_deaths):
+        if resuming.give_up_if_deadly(self.oracle, row, self.max_deaths, last):
             self._tell("trial_ended", self.record(trial_id))
 
     def _blamed(self, trial_id: str) -> float:

@@ -57,11 +57,13 @@ def resume(
         changed_wishes.take(oracle, store, before, asked)
 
 
-def give_up_if_deadly(oracle: StoredOracle, row: TrialRow, max_deaths: int) -> bool:
-    """Ends a queued trial as FAILED if the process died too often while it ran; whether it did."""
+def give_up_if_deadly(oracle: StoredOracle, row: TrialRow, max_deaths: int, last: str = "") -> bool:
+    """Ends a queued trial as FAILED if the process died too often while it ran; whether it did.
+    `last` is what is known of its last death."""
     if row.blame < max_deaths - 1e-9:  # shares of the blame don't sum exactly
         return False
-    oracle.give_up(row.trial_id, f"{DIED} {round(row.blame)} times while this trial ran")
+    last = f", the last time because {last}" if last else ""
+    oracle.give_up(row.trial_id, f"{DIED} {round(row.blame)} times while this trial ran{last}")
     return True
 
 
