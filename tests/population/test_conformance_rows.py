@@ -1,7 +1,15 @@
-"""Layers of one row each: stacked equals plain Keras, a branch for each row in one model."""
+"""Layers of one row each: stacked equals plain Keras, a branch for each row in one model.
+
+The layers that can't be stacked have a row each, too: they are named with the reason.
+"""
+
+import re
 
 import keras
+import numpy as np
 import pytest
+
+from tuner_app.population import CannotStack, Population
 
 L, ops = keras.layers, keras.ops
 VECTOR, STEPS, SOUND, VOLUME, IMAGE = (6,), (4, 3), (64, 1), (5, 5, 4, 2), (8, 8, 3)
@@ -46,6 +54,7 @@ IMAGES = [
     ),
     (L.CutMix, IMAGE, lambda rate: L.CutMix((rate, 1.0))),
     (L.Equalization, IMAGE, lambda rate: L.Equalization(bins=16, **UNIT)),
+    (L.MaxNumBoundingBoxes, IMAGE, lambda rate: L.MaxNumBoundingBoxes(3)),
     (L.MixUp, IMAGE, lambda rate: L.MixUp(rate)),
     (
         L.Pipeline,
@@ -79,6 +88,36 @@ TOKENS = [
 ]
 
 
+WORDS = {"vocabulary": ["a", "b"], "output_mode": "multi_hot"}
+TABLE = "looks values up in a table"
+# Class, what its inputs are, function of them, what the reason says (on TensorFlow).
+REFUSED = [
+    (L.IntegerLookup, "int32", lambda x: L.IntegerLookup(None, vocabulary=[1, 2])(x), TABLE),
+    (L.StringLookup, "string", lambda x: L.StringLookup(**WORDS)(x), TABLE),
+    (L.TextVectorization, "string", lambda x: L.TextVectorization(**WORDS)(x), TABLE),
+    (L.Hashing, "int32", lambda x: L.Hashing(5)(x), "operation AsString"),
+    (
+        L.HashedCrossing,
+        "int32",
+        lambda x: L.HashedCrossing(5, output_mode="one_hot")((x, x)),
+        "operation SparseCross",
+    ),
+    (L.JaxLayer, "float32", lambda x: _of_jax()(x), "operation XlaCallModule"),
+]
+if keras.backend.backend() == "jax":  # its own layers stack there
+    REFUSED.pop()
+    PLAIN.append((L.JaxLayer, VECTOR, lambda rate: _of_jax()))
+
+
+def _of_jax():
+    import jax
+
+    def call(params, inputs):
+        return jax.numpy.tanh(inputs @ params)
+
+    return L.JaxLayer(call, lambda rng, inputs: jax.random.normal(rng, (inputs.shape[-1], 2)))
+
+
 def _there_and_back(embedding, x):
     return embedding(ops.tanh(embedding(x)), reverse=True)
 
@@ -91,3 +130,25 @@ def _there_and_back(embedding, x):
 )
 def test_stacked_equals_plain_keras(rows, dtype, rows_stack_as_plain):
     rows_stack_as_plain(rows, dtype)
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row[0].__name__)
+def test_what_can_not_be_stacked_is_named(row):
+    _, dtype, layer, said = row
+    given = {"string": ["a", "b"], "int32": [1, 2], "float32": [0.1, 0.2]}[dtype]
+    data = np.array(given).reshape(2, 1)
+    data = data if dtype == "string" else data.astype(dtype)
+    population = Population((data, np.array([0, 1])), batch_size=2, lanes=2, jit_compile=False)
+    try:
+        for key in (0, 1):
+            inputs = keras.Input((1,), dtype=dtype)
+            x = layer(inputs)
+            x = x if "float" in x.dtype else L.Embedding(9, 2)(x)
+            model = keras.Model(inputs, L.Dense(3)(L.Flatten()(x)))
+            model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            population.admit(key, model, seed=key, epochs=1)
+        population.run_epoch()
+        reason = population.take_rejected()[0]
+    except CannotStack as error:
+        reason = str(error)
+    assert re.search(said if keras.backend.backend() == "tensorflow" else ".", reason)

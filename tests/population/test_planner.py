@@ -29,8 +29,8 @@ def convolution(filters=4):
     return model
 
 
-def alone(model):
-    return ModelSample.of([lambda: model])
+def native(model, steps=1e6):
+    return native_mode(ModelSample.of([lambda: model]), 32, SPEED, steps)
 
 
 def no_timing(*_):
@@ -122,12 +122,16 @@ def test_compiling_counts():
 
 
 def test_convolutions_on_a_cpu_keep_out_of_xlas_loops():
-    assert native_mode(alone(convolution())).jit_compile is False
-    assert native_mode(alone(dense())).jit_compile is None
+    assert native(convolution()).jit_compile is False
+    assert native(dense()).jit_compile is None
     model = convolution(64)
-    sample = alone(model)
-    slow = estimate(sample, 512, native_mode(sample), SPEED / 2)
-    assert slow.step > estimate(sample, 512, native_mode(sample), SPEED).step
+    sample, mode = ModelSample.of([lambda: model]), native(model)
+    assert estimate(sample, 512, mode, SPEED / 2).step > estimate(sample, 512, mode, SPEED).step
+
+
+def test_a_structure_of_few_steps_is_not_worth_compiling_by_xla():
+    assert native(dense(), steps=100).jit_compile is False
+    assert native(dense(), steps=1e5).jit_compile is None
 
 
 def test_few_trials_of_a_large_model_are_not_stacked():
@@ -197,9 +201,9 @@ def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
 def test_convolutions_of_jax_are_timed_as_they_will_run(monkeypatch):
     monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
     monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
-    mode = native_mode(alone(convolution()))
+    mode = native(convolution())
     assert (mode.steps_per_call, mode.jit_compile) == (1, None)  # a step a call: without a loop
-    assert native_mode(alone(dense())).steps_per_call > 1
+    assert native(dense()).steps_per_call > 1
     seen = []
 
     class Seen(Exception):
@@ -246,7 +250,7 @@ def test_timing_runs_the_mode_that_is_asked_for():
         return built[-1]
 
     x, y = X[:8], Y[:8]
-    mode = native_mode(alone(dense(2)))
+    mode = native(dense(2))
     found = timed(build, (x, y), 4, mode)
     assert built
     assert 0 < found.step < found.first <= found.spent

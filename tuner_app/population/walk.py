@@ -97,6 +97,8 @@ class Walk:
         if isinstance(value, keras.Variable):
             return ("variable", tuple(value.shape), value.dtype, value.trainable)
         if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+            if "resource" in str(value.dtype):  # of TensorFlow's: what is behind it can't be read
+                raise CannotStack("a layer looks values up in a table of TensorFlow's")
             array = keras.ops.convert_to_numpy(value)
             if array.shape == () and array.dtype.kind == "f":
                 return self._number(float(array), site)  # as Keras's L1 keeps its coefficient
