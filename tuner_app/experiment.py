@@ -43,7 +43,7 @@ class Outcome:
         seconds: Wall-clock seconds of this run (a resume does not count what went before).
         failure: Why the search has no result, or was given up; "" otherwise.
         stack: How trials were stacked, and why so; "" where none were.
-        ended: Why the search ended before its trials were used up; "" where it did not.
+        ended: Why the search, or trials that were open, ended early; "" where none did.
         edges: Ranges of hyperparameters that were too narrow, by the best trials.
     """
 
@@ -127,7 +127,7 @@ def run_search(
     spent = time.monotonic() - began
     # All members of a population end together.
     whole = not tuner.oracle.remaining_trials() and config.oracle != "pbt"
-    ended = "" if whole else tuner.oracle.over
+    ended = tuner.cut_short if whole else tuner.oracle.over
     return Outcome(
         directory,
         found,

@@ -42,7 +42,7 @@ def oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any]
     options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
     options |= {"first": first + past.first, "extend_ranges": config.extend_ranges}
     lines = past.lines
-    if config.oracle in oracles.MODELS:
+    if config.oracle in oracles.MODELS and len(past.known) < oracles.STARTUP:
         lines += (
             f"Explores by a Sobol sequence until {oracles.STARTUP} trials are finished: fewer tell "
             f"{config.oracle} too little to model the objective.",

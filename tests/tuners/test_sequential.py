@@ -259,3 +259,13 @@ def test_a_fit_of_the_users_own_is_reported_by_epoch(tuner, tmp_path):
     tuner(TrainsItself()).search(**DATA)
     for trial in results.read(tmp_path / "search").trials:
         assert (trial.status, trial.score, trial.epochs) == ("COMPLETED", 1.0, 3)
+
+
+def test_what_cuts_the_last_open_trial_short_is_told(tuner):
+    made = tuner(max_trials=1, options={"budget": oracles.Budget(target=1e6)})
+    made.search(**DATA, epochs=3, batch_size=32, verbose=0)
+    assert results.read(made.project_dir).trials[0].epochs == 1
+    assert made.cut_short == "the target of 1e+06 was reached"
+    whole = tuner(max_trials=1, folder="whole", options={"budget": oracles.Budget(target=-1.0)})
+    whole.search(**DATA, epochs=2, batch_size=32, verbose=0)
+    assert whole.cut_short == ""

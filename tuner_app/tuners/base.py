@@ -45,6 +45,8 @@ class StoredTuner(ProjectTuner):
         UserError: the project directory can't be used, or holds another search.
     """
 
+    cut_short = ""  # why open trials were told to end with what they had reached
+
     def __init__(
         self,
         oracle: keras_tuner.Oracle,
@@ -165,7 +167,9 @@ class StoredTuner(ProjectTuner):
         verdict = self.oracle.verdict(trial_id)
         if verdict:
             raise failed_run.PrunedError(verdict)
-        return bool(self.oracle.over)
+        over = self.oracle.over
+        self.cut_short = over or self.cut_short
+        return bool(over)
 
     def _share_seconds(self, trial_id: str, seconds: float) -> None:
         """Sets what an open trial's present run costs, where that is not the time since it began
