@@ -142,7 +142,7 @@ def test_few_trials_of_a_large_model_are_not_stacked():
 
 def test_a_trial_or_two_of_a_model_of_many_layers_are_left_to_fit():
     def deep():
-        layers = [L.Dense(8) for _ in range(60)]
+        layers = [L.Dense(8) for _ in range(100)]
         model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), *layers, L.Dense(10)])
         model.compile("sgd", "mse")
         return model
@@ -265,6 +265,17 @@ def test_structures_are_counted_and_those_not_drawn_estimated():
     assert own.structures(trials=100) == 6 + 15
     assert own.structures(trials=10) == 10
     assert ModelSample.of([dense]).structures(trials=100) == 1
+
+
+def test_a_single_lane_has_a_program_for_each_optimizer_too():
+    def other():
+        model = dense()
+        model.compile("adam", "mse")
+        return model
+
+    sample = ModelSample.of([dense, dense, other, other])
+    assert sample.structures(trials=10) == 1
+    assert sample.structures(trials=10, with_rule=True) == 2
 
 
 def test_each_structure_is_compiled():

@@ -60,14 +60,16 @@ class ModelSample:
         order = sorted(range(len(work)), key=work.__getitem__)
         return self.builds[order[len(order) // 2]]
 
-    def structures(self, trials: int) -> int:
-        """How many structures, and so compiled programs, so many trials are likely to have.
+    def structures(self, trials: int, with_rule: bool = False) -> int:
+        """How many structures so many trials are likely to have, of the body or with the optimizer.
 
-        Those of the models, and an estimate of those not among them by how many were drawn only
-        once or twice: the bias-corrected form of Chao's estimator (Chao, Scandinavian Journal of
-        Statistics, 1984).
+        Lanes share a program where the body is the same; a single lane's has one optimizer. The
+        number is that of the models' structures, and an estimate of those not among them by how
+        many were drawn only once or twice: the bias-corrected form of Chao's estimator (Chao,
+        Scandinavian Journal of Statistics, 1984).
         """
-        often = Counter(Counter(map(_structure, self.models)).values())
+        structures = (_structure(model, with_rule) for model in self.models)
+        often = Counter(Counter(structures).values())
         once, twice = often[1], often[2]
         if len(self.models) == 1:
             once = 0  # nothing is known of how they differ
@@ -75,8 +77,9 @@ class ModelSample:
         return max(1, min(trials, math.floor(often.total() + unseen)))
 
 
-def _structure(model):
+def _structure(model, with_rule: bool):
     try:
-        return describe(model).body.structure
+        found = describe(model)
     except CannotStack:
         return id(model)
+    return (found.body.structure, found.rule.structure if with_rule else None)

@@ -113,8 +113,10 @@ def plan(
     if filling < lanes:
         lanes, limit = filling, ", as many as fill the machine"
     structures = sample.structures(trials)
-    stacked, alone = Mode(lanes, False), native_mode(sample)
-    fit = Mode(1, True, by_fit=True)
+    programs = sample.structures(trials, with_rule=True)  # of one lane
+    all_steps = trials * epochs * steps
+    stacked, fit = Mode(lanes, False), Mode(1, True, by_fit=True)
+    alone = native_mode(sample, batch_size, speed, all_steps / programs)
     each = {
         mode: estimate(sample, batch_size, mode, speed, structures) for mode in (stacked, alone)
     }
@@ -123,7 +125,7 @@ def plan(
         if mode is fit:
             own = Timing(sample.mean(first_by_fit), each[alone].step + _FIT_STEP)
             return trials * own.seconds(epochs * steps)
-        return each[mode].seconds(trials * epochs * steps, structures)
+        return each[mode].seconds(all_steps, programs if mode is alone else structures)
 
     gap = abs(seconds(stacked) - seconds(alone))
     near = max(map(seconds, each)) < _CLEAR * min(map(seconds, each))
@@ -166,16 +168,28 @@ def _steps_per_call(mode: Mode, steps: int, seconds: float) -> int:
     return int(min(mode.steps_per_call, steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
 
 
-def native_mode(sample: ModelSample) -> Mode:
+def native_mode(sample: ModelSample, batch_size: int, speed: float, steps: float) -> Mode:
     """One lane with the quickest kernels that the backend has for these models.
 
     XLA's convolutions inside a loop on a CPU take 10 to 30 times as long as TensorFlow's own (a
     CNN on 32 by 32 images, 2 cores: 0.52 s against 0.017 s a step). So these are taken there, and
-    on JAX a step a call.
+    on JAX a step a call. And where a structure has few steps, XLA takes longer to compile than it
+    saves (an MLP on 2 cores: 3 s against 0.8 s of processor time, for 0 to 0.3 ms a step).
+
+    Args:
+        steps: of all trials of one structure.
     """
-    if not sample.any(_slow_in_loops):
-        return Mode(1, True)
-    return Mode(1, True, steps_per_call=1) if _on_jax() else Mode(1, True, jit_compile=False)
+    by_xla, by_steps = Mode(1, True), Mode(1, True, steps_per_call=1)
+    without_xla = Mode(1, True, jit_compile=False)
+    if sample.any(_slow_in_loops):
+        return by_steps if _on_jax() else without_xla
+    if _on_jax() or _on_accelerator():
+        return by_xla
+
+    def seconds(mode):
+        return estimate(sample, batch_size, mode, speed).seconds(steps)
+
+    return min(by_xla, without_xla, key=seconds)
 
 
 def _slow_in_loops(model) -> bool:
@@ -210,7 +224,8 @@ def estimate(
         # A step is a call, which costs as much as three small layers.
         return Timing(1.0 + 0.25 * layers, 3e-4 + 1e-4 * layers + work / (0.25 * speed))
     if mode.jit_compile is False:
-        return Timing(0.3 + 0.15 * layers, 4e-4 * layers + work / (0.8 * speed))
+        each = 4e-4 if sample.any(has_convolutions) else 2e-4
+        return Timing(0.3 + 0.15 * layers, each * layers + work / (0.8 * speed))
     return Timing(0.7 + 0.3 * layers, 1e-4 * layers + work / (0.8 * speed))
 
 
