@@ -2,9 +2,12 @@
 
 import gc
 import signal
+import sys
+import time
 
 import pytest
 
+from tuner_app.cli import main as main_module
 from tuner_app.cli.interruption import Interruption
 
 
@@ -40,6 +43,26 @@ def test_lost_in_a_garbage_collection_it_stops_the_next_event(event, ctrl_c, cap
         with pytest.raises(KeyboardInterrupt):
             getattr(interruption, name)(*details)
     assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_lost_before_the_search_it_stops_the_command(ctrl_c, capfd, monkeypatch):
+    def imports(words):
+        def collected(phase, info):
+            gc.callbacks.remove(collected)
+            ctrl_c()
+
+        gc.callbacks.append(collected)
+        gc.collect()
+        time.sleep(60)  # it comes soon
+        return 0
+
+    monkeypatch.setattr(main_module, "_dispatch", imports)
+    monkeypatch.setattr("sys.argv", ["tuner-app", "search"])
+    hook = sys.unraisablehook
+    assert main_module.main() == 130
+    assert sys.unraisablehook is hook
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # one more says nothing either
+    assert capfd.readouterr().err == ""
 
 
 def test_a_second_one_does_not_disturb_the_stopping(ctrl_c):

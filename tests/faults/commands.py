@@ -66,7 +66,8 @@ def begin(words: list[str], said: str, limit: int | None = None, jumps: bool = F
         if jumps:
             jump_clock()
         obey_modes()
-        status = main(words)
+        sys.argv[1:] = words
+        status = main()  # as the process's own command: it minds a Ctrl-C that Python would lose
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:

@@ -4,8 +4,11 @@
 130: interrupted, 143: told to end (SIGTERM); both can be resumed.
 """
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -54,8 +57,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     bayesian ...
     0
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     warnings.formatwarning = _one_line
+    if argv is not None:
+        return _status(list(argv))
+    hook, sys.unraisablehook = sys.unraisablehook, _interrupt_again
+    try:
+        return _status(sys.argv[1:])
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said, and the process ends
+        sys.unraisablehook = hook
+
+
+def _interrupt_again(report) -> None:
+    """Ctrl-C in a callback of the garbage collector, as while libraries are imported: Python would
+    print it and forget it."""
+    if issubclass(report.exc_type, KeyboardInterrupt):
+        # Not here, where it would be lost as well.
+        again = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+        timer = threading.Timer(0.02, *again)
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(report)
+
+
+def _status(words: list[str]) -> int:
     try:
         status = _dispatch(words)
         sys.stdout.flush()

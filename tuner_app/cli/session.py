@@ -78,9 +78,9 @@ def _run(
 
     observers = [] if quiet else [progress(config.epochs, finished or [])]
     interruption = Interruption()
-    try:
-        with interruption:
-            observers.append(interruption)
+    observers.append(interruption)
+    with interruption:
+        try:
             told = {"resume": resume, "say": say(quiet)}
             if workers is None:
                 outcome = experiment.run_search(config, observers, **told)
@@ -88,14 +88,14 @@ def _run(
                 from tuner_app.cluster import ray_engine
 
                 outcome = ray_engine.run_search(config, workers, observers, **told)
-    except KeyboardInterrupt:
-        if holds_search(config.directory):
-            flags = workers.flags.split() if workers else []
-            how = f"Go on with: {command_line('resume', config.directory, *flags)}"
-        else:
-            how = "Nothing was begun."
-        print(f"\nStopped. {how}", file=sys.stderr)
-        return 128 + interruption.signal
+        except KeyboardInterrupt:
+            if holds_search(config.directory):
+                flags = workers.flags.split() if workers else []
+                how = f"Go on with: {command_line('resume', config.directory, *flags)}"
+            else:
+                how = "Nothing was begun."
+            print(f"\nStopped. {how}", file=sys.stderr)
+            return 128 + interruption.signal
     print(summary(outcome))
     if outcome.failure:
         print(f"tuner-app: {' '.join(outcome.failure.split())}", file=sys.stderr)
