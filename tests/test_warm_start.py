@@ -56,6 +56,15 @@ def test_results_on_the_same_data_are_known_and_kept(tmp_path):
         )
 
 
+def test_a_known_point_that_the_space_does_not_have_tells_nothing():
+    known = [({"x": place / 20}, place) for place in range(20)]  # best at 0, which is out of range
+    made = oracles.create("auto", LOSS, 5, 1, known=known)
+    made.hyperparameters.Float("x", 0.4, 1.0)
+    values = made.create_trial("a").hyperparameters.values
+    assert [t.value for t in made.mirror.study.trials[:-1]] == list(range(8, 20))
+    assert values["x"] < 0.45
+
+
 def test_the_best_points_on_other_data_are_tried_first(tmp_path):
     results = searched(tmp_path / "past", dataset="diabetes")
     past = warm_start.past([str(tmp_path / "past")], "digits", "val_loss")

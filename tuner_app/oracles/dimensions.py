@@ -135,6 +135,21 @@ class SearchSpace:
         """Of every dimension that there is to choose in, by its label."""
         return {d.label: d.distribution for d in self.dimensions if d.distribution is not None}
 
+    def has(self, values: dict[str, Any]) -> bool:
+        """Whether the values are those of a point of this space, as far as it knows their names.
+
+        >>> hp = keras_tuner.HyperParameters()
+        >>> _ = hp.Float("rate", 0.0, 1.0)
+        >>> [SearchSpace(hp).has(values) for values in ({"rate": 0.5, "old": 3}, {"rate": 2.0})]
+        [True, False]
+        """
+        known = {dimension.name for dimension, _ in self.active(values)}
+        return all(
+            d.name in known or d.name not in values or d.distribution is None
+            for d in self.dimensions
+            if d.is_active(values)
+        )
+
     def active(self, values: dict[str, Any]) -> Iterator[tuple[Dimension, Any]]:
         """The dimensions that were chosen when a trial had `values`, with Optuna's value of each.
 

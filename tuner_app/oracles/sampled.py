@@ -41,11 +41,11 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
     was not tried, and when there is none the search ends. Failed trials tell the samplers nothing.
 
     Args (besides KerasTuner's):
-        sampler: random, sobol, tpe, gp, auto, cmaes, nsga2 or brute.
+        sampler: The name of one of `SAMPLERS`.
         options: Arguments of Optuna's sampler, such as {"n_startup_trials": 20}.
         first: Points to try first, each name to value; what is missing is proposed.
-        known: Results of other searches for the sampler to begin with, each values and score. They
-            must be comparable: the same objective on the same data.
+        known: Results of other searches, each values and score, of the same objective on the same
+            data, for the sampler to begin with. Points that the space does not have are left out.
         defaults_first: Whether the space's own defaults are tried next.
         explore: "sobol": until the sampler has results enough to begin modelling, points come from
             a Sobol sequence; "random": as Optuna does.
@@ -126,7 +126,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
                 if self.explore == "sobol" and self.startup:
                     self._explorer = sobol.SobolSampler(self.seed, first_random=False)
             for values, score in self._known:
-                self._mirror.add(None, self.space, values, "COMPLETED", [score])
+                if self.space.has(values):
+                    self._mirror.add(None, self.space, values, "COMPLETED", [score])
             self._mirror.study.pruner = pruning.pruner(self.pruner, self.epochs or 1)
         return self._mirror
 
@@ -201,8 +202,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         for sampler in (self.mirror.sampler, self._explorer):
             if hasattr(sampler, "space"):
                 sampler.space = space
-        explores = self._explorer is not None and self.mirror.finished < self.startup
-        return self._explorer if explores else None
+        return self._explorer if self.mirror.finished < self.startup else None
 
     def _next_first(self, space: SearchSpace) -> dict[str, Any] | None:
         """A point to try before the sampler's; None when there is none left."""
