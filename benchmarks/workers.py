@@ -19,13 +19,13 @@ train at 1.9 times the rate of one: no more is to be had there. Then each report
 owner's answer; now none does that ends no trial, and the owner is asked less often. That is not in
 these figures.
 
-Where the processor time of 192 trials by two workers goes (load 16, so the time itself says little):
-the workers 42.8 s, of which 4.9 s is the second one's compiling; the owner 3.7 s, a third of it what it
-does and the rest what Ray does there; the driver 0.6 s; Ray's other processes 1.5 s. By one worker it
-was 47.1 s in all, before. Of the compiling two fifths are XLA's; its own cache would spare them from
-the second search on (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR
---tf_xla_persistent_cache_device_types=CPU: a search of 8 trials took 3.3 s instead of 5.0), but it is
-not switched on here: what it keeps is code for one kind of processor.
+Where the processor time of 192 trials by two workers goes (load 16, so the time itself says
+little): the workers 42.8 s, of which 4.9 s is the second one's compiling; the owner 3.7 s, a third
+of it what it does and the rest what Ray does there; the driver 0.6 s; Ray's other processes 1.5 s.
+By one worker it was 47.1 s in all, before. Of the compiling two fifths are XLA's; its own cache
+would spare them from the second search on (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR
+--tf_xla_persistent_cache_device_types=CPU: a search of 8 trials took 3.3 s instead of 5.0), but it
+is not switched on here: what it keeps is code for one kind of processor.
 
 Needs Linux with user name spaces, where Ray sees loopback alone, and an otherwise idle machine:
 prints its load.
