@@ -1,6 +1,7 @@
 """Trials that are ended early: Optuna's verdicts, their status, their curves, resumes."""
 
 import json
+import math
 
 import keras_tuner
 import optuna
@@ -166,3 +167,21 @@ def test_wrong_wishes():
     with pytest.raises(UserError, match="the oracle hyperband ends trials early by itself"):
         SearchConfig(oracle="hyperband", pruner="asha")
     assert tuple(pruning.PRUNERS) == PRUNERS
+
+
+def test_asha_lets_a_third_pass_rounded_up_and_ties():
+    def passes(values: list[float], direction: str) -> list[bool]:
+        made = pruning.pruner("asha", 9)
+        study = optuna.create_study(pruner=made, direction=direction)
+        found = []
+        for value in values:
+            trial = study.ask()
+            trial.report(value, 1)
+            found.append(not trial.should_prune())
+            study.tell(trial, 0.0)
+        return found
+
+    # Of 1, 2, 3 one passes, of 4, 5, 6 two, of 7 three; the one that equals the last of them too.
+    assert passes([5, 6, 4, 4.5, 7, 4.5, 5], "minimize") == [1, 0, 1, 1, 0, 1, 0]
+    assert passes([-5, -6, -4, -4.5, -7, -4.5, -5], "maximize") == [1, 0, 1, 1, 0, 1, 0]
+    assert passes([5, math.nan, 4], "minimize") == [1, 0, 1]

@@ -7,12 +7,13 @@
 import optuna
 
 from tuner_app.errors import unknown
+from tuner_app.oracles.halving import SuccessiveHalving
 from tuner_app.oracles.quiet_optuna import quiet_optuna
 
 PRUNERS = {
     "none": "no trial is pruned",
     "median": "worse than the median of earlier trials at the same epoch",
-    "asha": "not among the best third at a rung (asynchronous successive halving)",
+    "asha": "not among the best third, rounded up, at a rung (asynchronous successive halving)",
     "hyperband": "as asha, in several brackets that begin to prune at different epochs",
     "wilcoxon": "worse than the best trial, by a signed-rank test over the epochs so far",
     "patient": "as median, but only without a better value for a tenth of the epochs",
@@ -39,9 +40,7 @@ def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
         if name == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=first)
         if name == "asha":
-            return optuna.pruners.SuccessiveHalvingPruner(
-                min_resource=first, reduction_factor=_FACTOR
-            )
+            return SuccessiveHalving(first, _FACTOR)
         if name == "hyperband":
             return optuna.pruners.HyperbandPruner(
                 min_resource=first, max_resource=epochs, reduction_factor=_FACTOR
