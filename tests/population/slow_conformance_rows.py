@@ -9,8 +9,8 @@ import pytest
 L = keras.layers
 IMAGE = (8, 8, 3)
 ROWS = [
-    (L.RandAugment, IMAGE, lambda rate: L.RandAugment((0, 1), factor=rate)),
-    (L.AugMix, IMAGE, lambda rate: L.AugMix((0, 1), factor=rate)),
+    # It reads its factor as a plain float: each value has a stack of its own.
+    (L.RandAugment, IMAGE, lambda rate: lambda x: L.Dropout(rate)(L.RandAugment((0, 1))(x))),
 ]
 
 

@@ -102,6 +102,12 @@ REFUSED = [
         lambda x: L.HashedCrossing(5, output_mode="one_hot")((x, x)),
         "operation SparseCross",
     ),
+    (
+        L.AugMix,
+        "float32",
+        lambda x: L.AugMix((0, 1))(L.Reshape((2, 2, 3))(L.Dense(12)(x))),
+        "Python's own random numbers",
+    ),
     (L.JaxLayer, "float32", lambda x: _of_jax()(x), "operation XlaCallModule"),
 ]
 if keras.backend.backend() == "jax":  # its own layers stack there

@@ -204,6 +204,9 @@ class Walk:
                 topology(value, self.visit),
                 *self._own(value, "model"),
             )
+        if isinstance(value, keras.layers.AugMix):
+            # Once a trace: a trial would depend on what was traced before it.
+            raise CannotStack("AugMix draws what it does by Python's own random numbers")
         if isinstance(value, keras.layers.Layer):
             return ("layer", self._class(type(value)), *self._own(value, "layer"))
         if isinstance(value, keras.optimizers.Optimizer):
