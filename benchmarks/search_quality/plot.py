@@ -63,7 +63,7 @@ def draw(results: dict, picture: Path) -> None:
         f"{results['date']}",
         fontsize=10,
     )
-    figure.legend(*labels, loc="outside lower center", ncols=len(SYSTEMS), frameon=False)
+    figure.legend(*labels, loc="outside lower center", ncols=-(-len(SYSTEMS) // 2), frameon=False)
     picture.parent.mkdir(exist_ok=True)
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
@@ -134,8 +134,10 @@ def _timed(panel, found: dict[str, list]) -> None:
     panel.set_xscale("log")
     panel.set_title("MLP on digits, trained", fontsize=9)
     panel.set_xlabel("seconds")
-    panel.legend(fontsize=6, frameon=False)
+    panel.set_ylabel("validation loss")
+    panel.legend(fontsize=6, frameon=False, loc="lower left")
     _plain(panel)
+    panel.xaxis.set_minor_formatter(lambda *at: "")
 
 
 def _plain(panel) -> None:
