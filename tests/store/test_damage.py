@@ -185,3 +185,26 @@ def test_a_process_killed_before_it_wrote_what_the_search_is_keeps_nobody_out(tm
     with SearchStore(tmp_path) as store:
         store.set_fact("objective", {"name": "score"})
     assert holds_search(tmp_path)
+
+
+def test_a_trial_taken_back_after_several_runs_can_be_run_again_and_again(tmp_path):
+    row = TrialRow("0", 0, "RUNNING", 1, {"yes": True})
+    with SearchStore(tmp_path) as store:
+        store.begin_session({})
+        store.set_fact("objective", {"name": "score", "direction": "min"})
+        store.space_number(SPACE)
+        store.save_trial(row)
+        for _ in range(3):
+            store.begin_attempt("0")
+            store.end_attempt("0", "FAILED")
+        store.save_trial(row)
+    for path in tmp_path.glob("search.db*"):
+        path.write_bytes(b"rubbish")
+    with pytest.warns(RuntimeWarning, match="taken back from"):
+        store = SearchStore(tmp_path)
+    with store:
+        before = [attempt["attempt"] for attempt in store.attempts("0")]
+        for _ in range(3):
+            store.begin_attempt("0")
+            store.end_attempt("0", "FAILED")
+        assert [a["attempt"] for a in store.attempts("0")] == [*before, 3, 4, 5]

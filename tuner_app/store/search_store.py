@@ -98,7 +98,7 @@ class SearchStore(WritableDatabase):
         """
         with self.transaction():
             attempt = self._execute(
-                "SELECT COUNT(*) FROM attempts WHERE trial_id = ?", trial_id
+                "SELECT COALESCE(MAX(attempt) + 1, 0) FROM attempts WHERE trial_id = ?", trial_id
             ).fetchone()[0]
             self._execute(
                 "INSERT INTO attempts (trial_id, attempt, session, execution, epoch, begun) "
