@@ -1,6 +1,6 @@
 """Best against seconds, measured: real trainings, ours stacked, KerasTuner's one after another.
 
-    python -m benchmarks.search_quality.seconds --seeds=3       # eight minutes on two idle cores
+    python -m benchmarks.search_quality.seconds --seeds=3       # a quarter of an hour, at most
 
 The model of `space.py` on digits for 27 epochs; validation loss. Each search is a process of its
 own; the clocks, of the wall and of the processor, start when it begins to search, and are read
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=15, help="of KerasTuner's searches")
     parser.add_argument("--stacked", type=int, default=100, help="trials of ours")
     parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)  # system, seed, trials
     arguments = parser.parse_args()
     if arguments.one:
@@ -46,11 +47,11 @@ def main() -> None:
         return
     until, found = time.monotonic() + 60 * arguments.minutes, {name: [] for name in SYSTEMS}
     for seed in range(arguments.seeds):
-        for system in SYSTEMS:
-            left = until - time.monotonic()
-            if left > 0:
-                trials = arguments.trials if system.startswith("kt") else arguments.stacked
-                found[system].append(_in_process(system, seed, trials, left))
+        for system in arguments.systems.split(","):
+            trials = arguments.trials if system.startswith("kt") else arguments.stacked
+            done = _in_process(system, seed, trials, until - time.monotonic())
+            if done:
+                found[system].append(done)
                 wall, processor, _ = found[system][-1][-1]
                 each = f"{wall / trials:.3f} s a trial, {processor / trials:.3f} of the processor"
                 print(f"seed {seed}, {SYSTEMS[system]}: {each}", flush=True)
@@ -75,6 +76,8 @@ def told(found: dict[str, list]) -> str:
     ends = [min(row[2] for row in one) for s, runs in found.items() if "kt" in s for one in runs]
     aim, lines = float(np.median(ends)), []
     for system, runs in found.items():
+        if not runs:
+            continue
         rates = np.median([[one[-1][0] / len(one), one[-1][1] / len(one)] for one in runs], axis=0)
         best = np.median([min(row[2] for row in one) for one in runs])
         reached = [next((row[0] for row in one if row[2] <= aim), np.inf) for one in runs]
@@ -87,15 +90,19 @@ def told(found: dict[str, list]) -> str:
     return "\n".join(lines)
 
 
-def _in_process(system: str, seed: int, trials: int, limit: float) -> list:
+def _in_process(system: str, seed: int, trials: int, limit: float) -> list | None:
+    """What a process of its own measured; None: there was no time for it."""
     command = [sys.executable, "-m", "benchmarks.search_quality.seconds"]
-    done = subprocess.run(
-        [*command, "--one", system, str(seed), str(trials)],
-        capture_output=True,
-        text=True,
-        timeout=limit + 60,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    try:
+        done = subprocess.run(
+            [*command, "--one", system, str(seed), str(trials)],
+            capture_output=True,
+            text=True,
+            timeout=max(0.0, limit),
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+    except subprocess.TimeoutExpired:
+        return None
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
