@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; `argv` is without the program's name. Returns the exit status.
 
     >>> main(["list", "oracles"])  # doctest: +ELLIPSIS
-    bayesian ...
+    auto ...
     0
     """
     warnings.formatwarning = _one_line
