@@ -13,11 +13,10 @@ one; so the speed-up grows with the work. The default is a search of about a min
 starts two workers for less; with --trials=96 it is of twenty seconds, a quarter of them compiling.
 Each line tells when the first trial had ended, which is after the compiling and a stack of eight.
 
-Found on 2026-11-21 (load 1.5 to 2.4): 1.72 and 1.65 times as fast with 384 trials, 1.69 with 768,
-1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
-train at 1.9 times the rate of one: no more is to be had there. Then each report waited for the
-owner's answer; now none does that ends no trial, and the owner is asked less often. That is not in
-these figures.
+Found on 2026-11-21 (load 1.4 to 2.4) with 384 trials: 1.61, 1.64 and 1.72 times as fast, and 1.72
+and 1.65 in an earlier run of that day, when each report waited for the owner's answer; 1.69 with
+768, 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
+train at 1.9 times the rate of one: no more is to be had there.
 
 Where the processor time of 192 trials by two workers goes (load 16, so the time itself says
 little): the workers 42.8 s, of which 4.9 s is the second one's compiling; the owner 3.7 s, a third

@@ -114,13 +114,13 @@ def _lines(panel, rows: dict) -> None:
 
 
 def _timed(panel, found: dict[str, list]) -> None:
-    """The median over the seeds of the best so far at every second at which one changed; the band
-    is from the worst to the best seed."""
+    """The median over the seeds of the best so far, from when all have one until the last search is
+    over; the band is from the worst to the best seed."""
     for system, title in seconds.SYSTEMS.items():
         runs = [np.array(run) for run in found[system]]
         if not runs:
             continue
-        begin, end = max(run[0, 0] for run in runs), min(run[-1, 0] for run in runs)
+        begin, end = max(run[0, 0] for run in runs), max(run[-1, 0] for run in runs)
         at = np.geomspace(begin, end, 60)
         best = np.array(
             [

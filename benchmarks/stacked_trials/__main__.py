@@ -1,6 +1,6 @@
 """Trials an hour, and what else they cost: KerasTuner, Optuna, Ray Tune, and the same stacked.
 
-    python -m benchmarks.stacked_trials                        # everything: about 11 minutes
+    python -m benchmarks.stacked_trials                        # everything: about 12 minutes
     python -m benchmarks.stacked_trials --works=mlp --systems=keras_tuner,tensorflow
     python -m benchmarks.stacked_trials.plot                   # draws docs/stacked-trials.svg
     python -m benchmarks.stacked_trials.table                  # prints the README's table

@@ -37,7 +37,7 @@ class AdaBeliefRule(Rule):
         m = slots["m"] + (1 - beta_1) * (grad - slots["m"])
         # s ← β₂ s + (1 − β₂) (g − m)² + ε. With the new m: of the one before XLA would keep a copy.
         surprise = grad - m
-        s = beta_2 * slots["s"] + ((1 - beta_2) * (surprise * surprise) + epsilon)
+        s = slots["s"] + ((1 - beta_2) * (surprise * surprise - slots["s"]) + epsilon)
         # x ← x − α m̂ / (√ŝ + ε), with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ); as in Adam, the
         # corrections are moved off the tensors
         root_correction = ops.sqrt(1 - beta_2**step)
