@@ -56,10 +56,12 @@ class ScheduleFreeSGDRule(Rule):
         beta, c = hyperparameters["beta_1"], hyperparameters["averaging"]
         # x = (y − (1 − β) z) / β is not kept. y itself moves, where x ← x + c (z⁺ − x), by
         # β c (z⁺ − x) + (1 − β)(z⁺ − z), in which β x = y − (1 − β) z: nothing is divided by β.
-        # With z⁺ = z + s that is c (z − y) + (1 − β + β c) s.
+        # With z⁺ = z + s that is c (z⁺ − y) + (1 − β)(1 − c) s. Of the z before XLA would keep a
+        # copy.
         step_of_z = -hyperparameters["learning_rate"] * direction
-        new_y = y + c * (z - y) + (1 - beta + beta * c) * step_of_z
-        return new_y, {"z": z + step_of_z}
+        new_z = z + step_of_z
+        new_y = y + (c * (new_z - y) + (1 - beta) * (1 - c) * step_of_z)
+        return new_y, {"z": new_z}
 
     def eval_param(self, param, slots, hyperparameters):
         # x = (y − (1 − β) z) / β
