@@ -63,6 +63,20 @@ class Died(BaseException):
     """The worker's process is gone, in the middle of whatever it did."""
 
 
+def taken_over(tuner) -> dict[str, int]:
+    """Fills, as the tuner searches: the trials it found begun elsewhere, and their epochs."""
+    found, original = {}, tuner.saved_elsewhere
+
+    def note(trial_id):
+        state = original(trial_id)
+        if state is not None:
+            found[trial_id] = len(state["runs"][0]["logs"])
+        return state
+
+    tuner.saved_elsewhere = note
+    return found
+
+
 def die_after(tuner: WorkerTuner, epochs: int) -> None:
     report, left = tuner._report_epochs, [epochs]
 
@@ -97,15 +111,7 @@ def test_the_trials_of_a_worker_that_dies_go_on_elsewhere(service, undisturbed, 
     lost = service.lost("a")
     assert len(lost) == 2
     second = worker(service, "b", tmp_path)
-    found = {}
-
-    def note(trial_id, original=second.saved_elsewhere):
-        state = original(trial_id)
-        if state is not None:
-            found[trial_id] = len(state["runs"][0]["logs"])
-        return state
-
-    second.saved_elsewhere = note
+    found = taken_over(second)
     second.search(**FIT)
     assert found == dict.fromkeys(lost, 2)
     service.finish("done")
@@ -297,15 +303,8 @@ def test_workers_that_do_not_see_the_directory_have_the_owner_write(
     first.send_checkpoint()  # which a thread does all ten seconds
     lost = service.lost("a")
     shutil.rmtree(tmp_path / "host of a")
-    second, found = away("b"), {}
-
-    def note(trial_id, original=second.saved_elsewhere):
-        state = original(trial_id)
-        if state is not None:
-            found[trial_id] = len(state["runs"][0]["logs"])
-        return state
-
-    second.saved_elsewhere = note
+    second = away("b")
+    found = taken_over(second)
     second.search(**FIT)
     assert found == dict.fromkeys(lost, 2) and len(found) == 2
     assert not list((tmp_path / "host of b" / "p").glob("trial_*/*"))  # it keeps nothing

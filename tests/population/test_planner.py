@@ -29,6 +29,12 @@ def convolution(filters=4):
     return model
 
 
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch):
+    """A busy machine builds fewer models within a second."""
+    monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", np.inf)
+
+
 def native(model, steps=1e6):
     return native_mode(ModelSample.of([lambda: model]), 32, SPEED, steps)
 
@@ -306,3 +312,8 @@ def test_a_draw_that_cannot_be_built_is_left_out():
     assert len(ModelSample.of([dense, broken, dense]).models) == 2
     with pytest.raises(ValueError, match="no such model"):
         ModelSample.of([broken, dense])
+
+
+def test_models_that_take_long_to_build_are_judged_by_the_first(monkeypatch):
+    monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", -1.0)
+    assert len(ModelSample.of([dense, dense, dense]).models) == 1

@@ -1,4 +1,4 @@
-"""Gaussian process while trials are few, then TPE: finds most in up to a few hundred trials."""
+"""Gaussian process while trials are few, then TPE; for up to a few hundred trials."""
 
 import numpy as np
 from optuna.trial import FrozenTrial
