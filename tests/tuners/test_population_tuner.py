@@ -104,6 +104,8 @@ def test_the_plan_says_how_and_why(tuner):
     planned = tuner(plain, trials=6)
     words = planned.explain(TX, TY, epochs=2)
     assert words.startswith("Stacked: 6 lanes (estimated: ")
+    planned.oracle.hyperparameters.values.clear()  # as a resume finds them
+    assert planned.explain(TX, TY, epochs=2).startswith("Stacked: 6 lanes (estimated: ")
     words = planned.explain(TX, TY, epochs=2, steps_per_epoch=3)
     assert words == "One by one, by fit: fit is given steps_per_epoch=3."
     assert not Path(planned.project_dir).exists()

@@ -16,11 +16,11 @@ from keras_tuner.src.engine import tuner as tuner_module
 from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
-from tuner_app.tuners.drawn_values import drawn_values
 from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
 from tuner_app.tuners.lane_budget import MOST_LANES, planned
 from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
+from tuner_app.tuners.points import default_point, drawn_point
 from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
 
@@ -182,7 +182,8 @@ class PopulationTuner(SequentialTuner):
         if self.lanes != "auto":
             return Plan(self.lanes, False, 256, f"{self.lanes} lanes, as asked for")
         space = self.oracle.get_space()
-        points = [space, *(drawn_values(space, seed) for seed in range(_MODELS_LOOKED_AT - 1))]
+        drawn = (drawn_point(space, seed) for seed in range(_MODELS_LOOKED_AT - 1))
+        points = [default_point(space), *drawn]
 
         def build(point) -> keras.Model:
             return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
