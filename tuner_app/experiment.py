@@ -21,6 +21,7 @@ import search_spaces
 from tuner_app import data, results
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
+from tuner_app.oracle_options import oracle_plan
 from tuner_app.preparation import prepare
 from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
 from tuner_app.store.disk_fault import DiskFault
@@ -141,11 +142,13 @@ def run_search(
 
 
 def explain(config: SearchConfig) -> str:
-    """How the trials of a search would be trained, in a sentence. Nothing is trained or kept."""
+    """How the trials of a search would be trained, in a sentence, after the plan of an oracle that
+    has one. Nothing is trained or kept."""
     with tempfile.TemporaryDirectory() as folder:
         elsewhere = dataclasses.replace(config.anchored(Path.cwd()), project=f"{folder}/plan")
         prepared = prepare(elsewhere)
-        return prepared.tuner.explain(**prepared.fit)
+        plan = oracle_plan(config, prepared.tuner.oracle)
+        return "\n".join([*plan, prepared.tuner.explain(**prepared.fit)])
 
 
 def _picture_mistakes(config: SearchConfig, dataset: data.Dataset, best: TrialRecord) -> None:

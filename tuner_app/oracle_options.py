@@ -60,17 +60,29 @@ def oracle_plan(config: SearchConfig, oracle: Any) -> tuple[str, ...]:
 
 
 def _hyperband_plan(brackets: list[list[tuple[int, int]]]) -> str:
-    """Hyperband's brackets in words.
+    """Hyperband's brackets in words; those that come again and again, once.
 
-    >>> _hyperband_plan([[(5, 3), (2, 9)], [(3, 9)]])[26:]
-    ' 5 trials of 3 epochs, the best 2 up to 9; then 3 trials of 9 epochs.'
+    >>> _hyperband_plan([[(5, 3), (2, 9)], [(3, 9)]])
+    'Brackets: 5 trials of 3 epochs, the best 2 up to 9; then 3 trials of 9 epochs.'
+    >>> _hyperband_plan([[(2, 9)], [(3, 9)], [(2, 9)], [(3, 9)], [(1, 9)]])[10:]
+    'twice over, 2 trials of 9 epochs; then 3 trials of 9 epochs; and at last 1 trial of 9 epochs.'
     """
-    words = [
-        f"{rungs[0][0]} trials of {rungs[0][1]} epochs"
-        + "".join(f", the best {trials} up to {epochs}" for trials, epochs in rungs[1:])
-        for rungs in brackets
-    ]
-    return f"Brackets, again and again: {'; then '.join(words)}."
+    length = next((n for n in range(1, len(brackets)) if brackets[n] == brackets[0]), len(brackets))
+    first, times = brackets[:length], 1
+    while brackets[times * length : (times + 1) * length] == first:
+        times += 1
+    often = "" if times == 1 else "twice over, " if times == 2 else f"{times} times over, "
+    words = "; then ".join(map(_bracket, first))
+    last = "; then ".join(map(_bracket, brackets[times * length :]))
+    return f"Brackets: {often}{words}{f'; and at last {last}' if last else ''}."
+
+
+def _bracket(rungs: list[tuple[int, int]]) -> str:
+    (trials, epochs), *above = rungs
+    first = f"{trials} {'trial' if trials == 1 else 'trials'} of {epochs} "
+    first += "epoch" if epochs == 1 else "epochs"
+    best = (f"the best {trials} up to {epochs}" for trials, epochs in above)
+    return ", ".join([first, *best])
 
 
 def _population_plan(oracle: Any) -> str:

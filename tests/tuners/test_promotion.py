@@ -1,49 +1,137 @@
-"""A promoted trial goes on with the weights, the slots and the step of the one before it."""
+"""A promoted trial goes on with the weights, the slots, the step, the random numbers and the
+callbacks of the one before it: the line of trials is one training."""
+
+from pathlib import Path
 
 import keras
 import keras_tuner
 import numpy as np
+import pytest
 
 from tuner_app import oracles
+from tuner_app.population import alone
 from tuner_app.tuners import PopulationTuner
 
 STEPS = 4  # an epoch
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((96, 3)).astype("float32")
+Y = X @ np.array([[1.0], [-2.0], [0.5]], "float32") + 0.5 * RANDOM.standard_normal((96, 1)).astype(
+    "float32"
+)
+TRAIN, VALIDATION = (X[:64], Y[:64]), (X[64:], Y[64:])
 
 
 def build(hp):
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-2, sampling="log")), "mse")
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dropout(0.3), keras.layers.Dense(1, use_bias=False)]
+    )
+    # The fast ones have their best epoch early, which is not where they are to go on.
+    rate = hp.Float("rate", 0.3, 3.0, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "mse")
     return model
 
 
-def test_promotions_keep_the_optimizer_in_a_stack(tmp_path):
-    x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+class Counting(keras.callbacks.Callback):
+    """Slows the rate down after the fifth epoch that it sees, and notes the optimizer's step."""
+
+    seen = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        if self.seen == 5:
+            self.model.optimizer.learning_rate = 1e-4
+        logs["seen"], logs["step"] = float(self.seen), float(self.model.optimizer.iterations)
+
+
+def search(folder, lanes):
     tuner = PopulationTuner(
         oracles.create(
             "hyperband",
             keras_tuner.Objective("val_loss", "min"),
             None,
             0,
-            4,
+            8,
             factor=4,
             hyperband_iterations=1,
         ),
         build,
-        directory=tmp_path,
+        directory=folder,
         project_name="search",
-        lanes=4,
+        lanes=lanes,
     )
-    tuner.search(x, 3 * x, batch_size=16, validation_data=(x, 3 * x), verbose=0)
-    promoted = [
-        trial
-        for trial in tuner.oracle.trials.values()
-        if "tuner/trial_id" in trial.hyperparameters.values
-    ]
-    assert promoted
-    for trial in promoted:
+    tuner.search(
+        *TRAIN, batch_size=16, validation_data=VALIDATION, callbacks=[Counting()], verbose=0
+    )
+    return tuner
+
+
+@pytest.fixture(scope="module")
+def tuners(tmp_path_factory):
+    return [search(tmp_path_factory.mktemp(f"lanes{n}"), n) for n in (12, 3)]
+
+
+def curve(tuner, trial):
+    """Each epoch's metrics, those of the trials that it goes on from included."""
+    before = trial.hyperparameters.values.get("tuner/trial_id")
+    past = {} if before is None else curve(tuner, tuner.oracle.trials[before])
+    tuner._attach()
+    own = {epoch: m for (_, epoch), m in tuner.store.history(trial.trial_id).items()}
+    assert not past.keys() & own.keys()
+    return past | own
+
+
+def promoted(tuner):
+    trials = tuner.oracle.trials.values()
+    return [trial for trial in trials if "tuner/trial_id" in trial.hyperparameters.values]
+
+
+def test_a_line_of_promotions_is_one_training(tuners):
+    tuner = tuners[0]
+    assert promoted(tuner) and tuner.stacked == len(tuner.oracle.trials)
+    went_back = 0
+    for trial in promoted(tuner):
+        found = curve(tuner, trial)
+        epochs = trial.hyperparameters.values["tuner/epochs"]
+        assert list(found) == list(range(epochs))
+        seed = tuner.seed_of(trial.trial_id, 0)
+        keras.utils.set_random_seed(seed)
+        history = alone.fit(
+            build(trial.hyperparameters.copy()),
+            *TRAIN,
+            seed=seed,
+            batch_size=16,
+            epochs=epochs,
+            validation_data=VALIDATION,
+            callbacks=[Counting()],
+            verbose=0,
+        ).history
+        for name in ("loss", "val_loss", "seen", "step"):
+            np.testing.assert_allclose(
+                [metrics[name] for metrics in found.values()], history[name], rtol=1e-4
+            )
         before = tuner.oracle.trials[trial.hyperparameters.values["tuner/trial_id"]]
-        assert trial.score < before.score and trial.best_step == 3
+        went_back += before.best_step + 1 < before.hyperparameters.values["tuner/epochs"]
+    assert went_back  # for these, to go on from the best epoch would have been something else
+
+
+def test_what_is_found_does_not_depend_on_the_lanes(tuners):
+    def found(tuner):
+        return sorted(
+            (t.hyperparameters.values["rate"], t.hyperparameters.values["tuner/epochs"], t.score)
+            for t in tuner.oracle.trials.values()
+        )
+
+    np.testing.assert_allclose(found(tuners[0]), found(tuners[1]), rtol=1e-4)
+
+
+def test_no_file_is_left_of_what_nobody_goes_on_from(tuners):
+    assert not list(Path(tuners[0].project_dir).rglob("end.lanes.npz*"))
+
+
+def test_the_weights_kept_have_the_step_of_their_epoch(tuners):
+    tuner = tuners[0]
+    for trial in promoted(tuner):
         model = build(trial.hyperparameters.copy())
         model.optimizer.build(model.trainable_variables)
         model.load_weights(tuner._get_checkpoint_fname(trial.trial_id))
-        assert int(model.optimizer.iterations) == 4 * STEPS
+        assert int(model.optimizer.iterations) == STEPS * (trial.best_step + 1)

@@ -61,7 +61,8 @@ def plan(directory: str | Path, seed: int | None = None) -> Plan:
     long = round(statistics.median(epochs)) if epochs else config.epochs
     long = line[-1].end if line else long
     if seed is None:
-        seed = trial_seed(config.seed, trial.number, failures=trial.failures) % 2**31
+        number, before = trial.line
+        seed = trial_seed(config.seed, number, failures=before + trial.failures) % 2**31
     return Plan(
         Path(directory), config, objective, trial, long, confirmation is not None, seed, line
     )

@@ -26,6 +26,7 @@ class WorkerOracle(StoredOracle):
         self.judges = facts["judges"]
         self._share, self._put_back = facts["share"], put_back
         self._number_and_failures: dict[str, tuple[int, int]] = {}
+        self._lines: dict[str, tuple[int, int]] = {}
         self._begun_before: set[str] = set()
 
     def take(self, opened: Opened):
@@ -35,6 +36,7 @@ class WorkerOracle(StoredOracle):
         trial = as_trial(row, blank)
         self.trials[row.trial_id] = trial
         self._number_and_failures[row.trial_id] = row.number, opened.failures
+        self._lines[row.trial_id] = row.line
         self.verdicts.pop(row.trial_id, None)
         (self._begun_before.add if opened.again else self._begun_before.discard)(row.trial_id)
         return trial
@@ -51,6 +53,10 @@ class WorkerOracle(StoredOracle):
 
     def failures_of(self, trial_id: str) -> int:
         return self._number_and_failures[trial_id][1]
+
+    def seed_facts(self, trial_id: str) -> tuple[int, int]:
+        number, failures = self._lines[trial_id]
+        return number, failures + self.failures_of(trial_id)
 
     def verdict(self, trial_id: str) -> str:
         return self.verdicts.get(trial_id, "")

@@ -126,6 +126,10 @@ class KeptOracle(keras_tuner.Oracle):
         """How often a run of a trial failed (an interrupted or killed one did not)."""
         return self._run_times[trial_id] - (self.trials[trial_id].status == "COMPLETED")
 
+    def seed_facts(self, trial_id: str) -> tuple[int, int]:
+        """The number and the failures that the seed of a trial's training follows from."""
+        return self.number_of(trial_id), self.failures_of(trial_id)
+
     def _fold_older(self, trial) -> None:
         """A trial has ended; those that ended long before it are folded."""
         if self.store is None:

@@ -125,6 +125,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
     batches = way == "batches"
     late = "" if backend == "tensorflow" else "  # noqa: E402"
     order = " and of the order of the examples"
+    number, before = trial.line
     planned = trial.hyperparameters.get("tuner/epochs")  # Hyperband gives each trial its own
     return TEMPLATE.format(
         trial_id=trial.trial_id,
@@ -150,7 +151,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
         patience=config.patience,
         seed=config.seed,
         seed_says="of the split" + (order if batches else ""),
-        trial_seed=trial_seed(config.seed, trial.number, failures=trial.failures),
+        trial_seed=trial_seed(config.seed, number, failures=before + trial.failures),
         trial_seed_says="of the weights and the dropout" + ("" if batches else order),
         precision=literal(config.precision),
         fit=WAYS[way],

@@ -48,6 +48,14 @@ class TrialRow:
     epochs: int = 0
     seconds: float = 0.0
 
+    @property
+    def line(self) -> tuple[int, int]:
+        """The number and the failures before, which the seed of its training follows from: its own,
+        unless it goes on where another trial ended."""
+        note = self.note if isinstance(self.note, dict) else {}
+        number, failures = note.get("seed", (self.number, 0))
+        return number, failures
+
     def record(self) -> TrialRecord:
         """The trial as readers see it."""
         return TrialRecord(

@@ -144,9 +144,14 @@ class LaneCallbacks:
         self._call("on_train_end", logs)
         self.model.close()
 
-    def state(self) -> list[dict]:
-        """Each callback's attributes, as far as they are plain values, arrays, or nests of them."""
-        return [_plain_attributes(callback) for callback in self._callbacks]
+    def state(self, without_files: bool = False) -> list[dict]:
+        """Each callback's attributes, as far as they are plain values, arrays, or nests of them.
+
+        Args:
+            without_files: Nothing of those that write to files of the trial's own.
+        """
+        own = (*_FILES, keras.callbacks.TensorBoard) if without_files else ()
+        return [{} if type(c) in own else _plain_attributes(c) for c in self._callbacks]
 
     def _call(self, hook: str, *arguments) -> None:
         for callback in self._callbacks:

@@ -81,7 +81,7 @@ class SequentialTuner(StoredTuner):
 
     def seed_of(self, trial_id: str, execution: int) -> int:
         """The seed of one execution of a trial (see `trial_seed`)."""
-        number, failures = self.oracle.number_of(trial_id), self.oracle.failures_of(trial_id)
+        number, failures = self.oracle.seed_facts(trial_id)
         return trial_seed(self.seed, number, execution, failures)
 
     def _with_planned_epochs(self, trial, kwargs: dict) -> dict:

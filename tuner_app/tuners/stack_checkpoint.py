@@ -16,7 +16,7 @@ FILE_NAME = "search.lanes.npz"
 _VERSION = 1
 
 
-def write(directory: str | Path, content: Any) -> None:
+def write(directory: str | Path, content: Any, name: str = FILE_NAME) -> None:
     """Writes a nest of dicts (of strings), lists, tuples, arrays, numbers, strings and None.
 
     >>> import tempfile
@@ -27,8 +27,8 @@ def write(directory: str | Path, content: Any) -> None:
     """
     arrays: list[np.ndarray] = []
     text = json.dumps({"version": _VERSION, "content": _encoded(content, arrays)})
-    final = Path(directory) / FILE_NAME
-    partial = final.with_name(f"{FILE_NAME}.partial")
+    final = Path(directory) / name
+    partial = final.with_name(f"{name}.partial")
     with open(partial, "wb") as file:
         named = {str(i): array for i, array in enumerate(arrays)}
         np.savez(file, text=np.frombuffer(text.encode(), "uint8"), **named)
@@ -36,9 +36,9 @@ def write(directory: str | Path, content: Any) -> None:
     os.replace(partial, final)
 
 
-def read(directory: str | Path) -> Any:
+def read(directory: str | Path, name: str = FILE_NAME) -> Any:
     """What was written last; None where there is nothing, or nothing that can be read."""
-    path = Path(directory) / FILE_NAME
+    path = Path(directory) / name
     try:
         with np.load(path, allow_pickle=False) as file:
             found = json.loads(file["text"].tobytes().decode())
@@ -49,10 +49,10 @@ def read(directory: str | Path) -> Any:
         return None  # the trials begin again
 
 
-def delete(directory: str | Path) -> None:
+def delete(directory: str | Path, name: str = FILE_NAME) -> None:
     """Deletes the file, if there is one."""
-    for name in (FILE_NAME, f"{FILE_NAME}.partial"):
-        (Path(directory) / name).unlink(missing_ok=True)
+    for file in (name, f"{name}.partial"):
+        (Path(directory) / file).unlink(missing_ok=True)
 
 
 def _encoded(value, arrays: list[np.ndarray]):

@@ -26,6 +26,8 @@ class Run:
         logs: Each epoch's metrics, from `first_epoch` on.
         reported: The same, with the learning rate.
         done: Whether it has ended.
+        trained: Epochs of another trial that its weights come from.
+        end_state: Where it stood when it ended, for a trial that goes on from there.
     """
 
     key: tuple[str, int]
@@ -35,6 +37,8 @@ class Run:
     logs: list[dict[str, float]] = field(default_factory=list)
     reported: list[dict[str, float]] = field(default_factory=list)
     done: bool = False
+    trained: int = 0
+    end_state: dict[str, Any] | None = None
     _begun: int | None = None  # the epoch whose beginning the callbacks know of
 
     @property
@@ -53,7 +57,7 @@ class Run:
 
     def iterations(self, steps: int) -> int:
         """The optimizer's steps so far, with `steps` an epoch."""
-        return len(self.logs) * steps
+        return (self.trained + len(self.logs)) * steps
 
     def begin_epoch(self) -> None:
         """Tells the callbacks, once an epoch, and moves what they set to the lane."""
@@ -90,6 +94,7 @@ class Run:
             "logs": self.logs,
             "reported": self.reported,
             "done": self.done,
+            "trained": self.trained,
             "lane": None if lane is None else lane.values,
             "callbacks": None if self.callbacks is None else self.callbacks.state(),
         }
@@ -97,6 +102,7 @@ class Run:
     def go_on_from(self, state: dict[str, Any]) -> None:
         """Takes back what `state` gave."""
         self.logs, self.reported, self.done = state["logs"], state["reported"], state["done"]
+        self.trained = state.get("trained", 0)
 
 
 class StackedTrial:
