@@ -1,5 +1,7 @@
 """TensorFlow's log noise stays out of sight, unless the import fails or the user wants it."""
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -9,7 +11,15 @@ import pytest
 
 from tuner_app import environment
 
-QUIET = "from tuner_app import environment; environment.import_quietly(); print('done')"
+QUIET = """
+import gc, sys
+from tuner_app import environment
+environment.import_quietly()
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+assert "jax" not in sys.modules
+import jax
+print("done")
+"""
 
 
 def run(script: str, **changes: str) -> subprocess.CompletedProcess:
@@ -29,7 +39,7 @@ def test_importing_tensorflow_writes_nothing():
 
 
 def test_what_was_held_back_is_shown_when_the_import_fails(tmp_path):
-    (tmp_path / "keras.py").write_text(
+    (tmp_path / "tensorflow.py").write_text(
         "import os\nos.write(2, b'what the library said\\n')\nraise ImportError('broken')\n"
     )
     done = run(QUIET, PYTHONPATH=os.pathsep.join([str(tmp_path), os.getcwd()]))
@@ -39,9 +49,26 @@ def test_what_was_held_back_is_shown_when_the_import_fails(tmp_path):
 
 
 def test_a_log_level_of_the_users_own_is_kept(monkeypatch):
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     environment.import_quietly()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_collected_while_libraries_are_imported(fails, monkeypatch, tmp_path):
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")  # with which it was not done once
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"library_{fails}"
+    (tmp_path / f"{name}.py").write_text(
+        f"import gc\nassert not gc.isenabled()\nif {fails}: raise KeyboardInterrupt\n"
+    )
+    with pytest.raises(KeyboardInterrupt) if fails else contextlib.nullcontext():
+        environment.import_quietly(name)
+    assert gc.isenabled() and bool(frozen) is not fails
+    assert (name in sys.modules) is not fails
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])

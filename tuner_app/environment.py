@@ -1,32 +1,70 @@
 """The machine a search runs on: TensorFlow's log noise, the precision, the device."""
 
+import contextlib
 import gc
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tuner_app.errors import UserError
 
+# What a search imports besides TensorFlow and Keras, and what takes long of it.
+SEARCH = ("tuner_app.oracles", "tuner_app.tuners.population", "tuner_app.tracking.tensorboard")
 
-def import_quietly() -> None:
+
+def import_quietly(*also: str) -> None:
     """Imports TensorFlow and Keras without the lines that their libraries log while they load.
 
     With TF_CPP_MIN_LOG_LEVEL set by the user nothing is hidden. If the import fails, what was
     hidden is shown.
+
+    Args:
+        also: Other modules that the process needs, such as `SEARCH`.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # The variable is only obeyed once TensorFlow has initialized its logging; until then its C++
     # libraries write to file descriptor 2, which Python's sys.stderr can't intercept.
-    with native_stderr_held_back():
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
-    # Keras asks for a garbage collection at every model it clears; with the libraries' own objects,
-    # which live as long as the process, each takes about a third of a second.
-    gc.freeze()
+    shown = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _never_collected():
+        with contextlib.nullcontext() if shown else native_stderr_held_back():
+            # TensorFlow imports JAX where it finds it, for a converter that nothing here uses.
+            with _not_found("jax"):
+                import tensorflow  # noqa: F401
+            import keras  # noqa: F401
+        for name in also:
+            importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _never_collected() -> Iterator[None]:
+    """Spares the garbage collector what is imported inside, now and later.
+
+    It lives as long as the process, and to go over all of it takes a third of a second: several
+    times while it is imported, at each model that Keras clears, and when the process ends.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _not_found(name: str) -> Iterator[None]:
+    """Inside, a module that was not imported yet is as one that is not installed."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def use_backend(name: str) -> None:
@@ -86,7 +124,7 @@ def threads() -> int:
     return min(cores(), int(share)) if share.isdecimal() and int(share) else cores()
 
 
-@contextmanager
+@contextlib.contextmanager
 def native_stderr_held_back() -> Iterator[None]:
     """What is written to file descriptor 2 inside is dropped, or shown if an exception leaves."""
     sys.stderr.flush()

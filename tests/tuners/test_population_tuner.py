@@ -111,6 +111,23 @@ def test_the_plan_says_how_and_why(tuner):
     assert not Path(planned.project_dir).exists()
 
 
+def test_of_a_resumed_search_what_is_left_is_planned(tuner):
+    first = tuner(plain, trials=5)
+    first._attach()
+    opened = [first._open_trial(slot) for slot in range(5)]
+    for trial in opened[:2]:
+        first._close_trial(trial, {"val_loss": 1.0}, best_epoch=0)
+    first.close()
+    killed = tuner(plain, trials=5)
+    assert killed.explain(TX, TY, epochs=2).startswith("Stacked: 3 lanes (estimated: ")
+    for _ in range(3):
+        killed._close_trial(killed._open_trial(), {"val_loss": 1.0}, best_epoch=0)
+    killed.close()
+    over = tuner(plain, trials=5)
+    search(over)  # which builds no model to plan by
+    assert over.plan.reason == "no trial is left" and over.how_stacked == ""
+
+
 def test_lanes_are_refused_that_are_none():
     with pytest.raises(UserError, match="lanes"):
         PopulationTuner(oracles.create("random", "val_loss", 1), build, lanes=0)

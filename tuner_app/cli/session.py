@@ -34,7 +34,7 @@ def run_search(config: SearchConfig, quiet: bool, workers: Workers | None = None
 def explain_plan(config: SearchConfig) -> int:
     """Says how the trials of a search would be trained. Returns the exit status."""
     environment.use_backend(config.backend)
-    environment.import_quietly()
+    environment.import_quietly(*environment.SEARCH)
     print(experiment.explain(config))
     return 0
 
@@ -72,7 +72,7 @@ def _run(
         )
     experiment.check(config, resume=resume)
     environment.use_backend(config.backend)
-    environment.import_quietly()
+    environment.import_quietly(*environment.SEARCH)
     from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary
 

@@ -163,4 +163,4 @@ def _set_up(config: SearchConfig, cores: int) -> None:
     for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ[library] = str(cores)
     environment.use_backend(config.backend)
-    environment.import_quietly()
+    environment.import_quietly(*environment.SEARCH)

@@ -115,13 +115,15 @@ class SearchService:
         if worker in self._heard:
             self.lost(worker)
         self._heard[worker] = time.monotonic()
-        remaining = self.oracle.remaining_trials()
+        left = self.oracle.remaining_trials()
+        if left is not None:  # one at least: another worker may die, and its trials come back
+            left = max(1, left + len(self.oracle._retry_queue))
         return {
             "objective": what_was_asked.objective(self.oracle.objective),
             "max_trials": self.oracle.max_trials,
             "seed": self.tuner.seed,
             "judges": self._judges(),
-            "share": None if remaining is None else -(-remaining // max(1, self.workers)),
+            "share": None if left is None else -(-left // max(1, self.workers)),
         }
 
     def _judges(self) -> bool:

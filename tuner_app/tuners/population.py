@@ -188,9 +188,13 @@ class PopulationTuner(SequentialTuner):
         def build(point) -> keras.Model:
             return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
 
-        most = min(MOST_LANES, getattr(self.oracle, "most_open", MOST_LANES))
         waiting = self.oracle.remaining_trials()
-        runs = most if waiting is None else max(1, waiting * self.executions_per_trial)
+        if waiting is not None:
+            waiting += len(self.store.unfinished()) if self.store else 0
+        if waiting == 0:
+            return Plan(1, False, 256, "no trial is left")
+        most = min(MOST_LANES, getattr(self.oracle, "most_open", MOST_LANES))
+        runs = most if waiting is None else waiting * self.executions_per_trial
         return planned([partial(build, point) for point in points], arguments, runs, most)
 
     def explain(self, *fit_args, **fit_kwargs) -> str:
