@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+from keras import ops
 
 from tuner_app.population.description import Site
 from tuner_app.population.lane_scalar import Journal, LaneScalar
@@ -19,12 +20,14 @@ def lifted(sites: tuple[Site, ...], representative, pairs, journal: Journal):
         journal: where Python's questions are noted.
     """
     representative = np.asarray(representative, "float64")
+    # All at once: two slices a number would be a good part of the program.
+    halves = ops.unstack(ops.reshape(pairs[: len(sites)], (-1,))) if sites else []
     scalars = [
         LaneScalar(
             lambda numbers, i=i: numbers[i],
             representative,
-            pairs[i, 0],
-            pairs[i, 1],
+            halves[2 * i],
+            halves[2 * i + 1],
             journal,
             frozenset([i]),
         )

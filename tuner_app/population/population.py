@@ -198,20 +198,20 @@ class Population:
 
         Raises RuntimeError if a trial is done and was not retired.
         """
-        reports = []
-        shapes = list(self._shapes.values())
-        for shape in shapes:  # all of them first: while one is traced, others are compiled
-            self._settle(shape)
-        for shape in shapes:
-            for stack in shape.stacks:
-                if stack.active:
-                    reports += self._epoch_of(stack, progress)
-        return reports
+        try:
+            for step in (Stack.seat, Stack.settle):  # while one is traced, others are compiled
+                for shape in list(self._shapes.values()):
+                    self._each(shape, step)
+        except BaseException:
+            for stack in self._stacks:
+                stack.drop()
+            raise
+        return [r for stack in self.in_use for r in self._epoch_of(stack, progress)]
 
-    def _settle(self, shape: _Shape):
+    def _each(self, shape: _Shape, step: Callable[[Stack], list[Trial]]):
         for stack in shape.stacks:  # grows while refused trials are given stacks of their own
             try:
-                refused = stack.settle()
+                refused = step(stack)
             except CannotStack as reason:
                 for trial in stack.abandon():
                     shape.refusals[trial.description.rule.structure] = str(reason)
@@ -248,8 +248,11 @@ class Population:
     @property
     def in_use(self) -> list[Stack]:
         """The stacks that an epoch computes: those in which a lane has a trial."""
-        stacks = [stack for shape in self._shapes.values() for stack in shape.stacks]
-        return [stack for stack in stacks if stack.active]
+        return [stack for stack in self._stacks if stack.active]
+
+    @property
+    def _stacks(self) -> list[Stack]:
+        return [stack for shape in self._shapes.values() for stack in shape.stacks]
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -263,7 +266,7 @@ class Population:
 
     @property
     def stats(self) -> PopulationStats:
-        stacks = [stack for shape in self._shapes.values() for stack in shape.stacks]
+        stacks = self._stacks
         each = [stack.stats for stack in stacks]
         steps = sum(s.lane_steps for s in each)
         useful = sum(s.useful_lane_steps for s in each)

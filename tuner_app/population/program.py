@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import keras
 from keras import StatelessScope, tree
 
-from tuner_app.population import functional
+from tuner_app.population import functional, sharing
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lift import lifted
 from tuner_app.population.lifting import Lifting
@@ -78,7 +78,7 @@ class Program:
             *zip(model.metrics_variables, state["metrics"], strict=True),
             *zip(scaled, state["optimizer"], strict=False),
         ]
-        with scope_of(state_mapping=known, collect_losses=True) as scope:
+        with sharing.apart(), scope_of(state_mapping=known, collect_losses=True) as scope:
             if model._call_has_training_arg:
                 y_pred = model(x, training=training)
             else:

@@ -1,20 +1,18 @@
 """A stack's compiled functions: many steps of all lanes, the last batch, and the epoch's close."""
 
 import contextlib
-import threading
+import functools
 
 import keras
 import numpy as np
 from keras import tree
 
-from tuner_app.population import blocks, held_out, own_rule, vectorize
+from tuner_app.population import blocks, held_out, own_rule, sharing, vectorize
+from tuner_app.population.ahead import Ahead
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.functional import functional_optimizers
 from tuner_app.population.program import Program
 from tuner_app.population.seam import seam
-
-# The programs that an epoch ends with.
-_AHEAD = ("tail", "close")
 
 
 class Programs:
@@ -31,17 +29,19 @@ class Programs:
         self._compile(stack.xla)
 
     def _compile(self, xla: bool):
-        self.xla, self._ahead, self._traced, self._used = xla, None, {}, set()
+        self.xla, self._ahead, self._traced, self._used = xla, Ahead(), {}, set()
+        # An epoch's tail is one step. It takes XLA as long to compile as all steps before it do,
+        # and takes little longer without.
+        only_step = not self.stack.epoch.full_steps
         self.functions = {
             "train": vectorize.compiled(self._train, xla, donate=True),
-            "tail": vectorize.compiled(self._tail, xla, donate=True),
+            "tail": vectorize.compiled(self._tail, xla and only_step, donate=True),
             "close": vectorize.compiled(self._close, xla),
         }
 
     def run(self, name: str, calls: list[tuple]) -> list:
         """What the function gives for each of `calls`, one for each block of lanes."""
-        if self._ahead is not None and name in _AHEAD:
-            self._ahead.join()
+        self._ahead.wait(name)
         try:
             return self._run(name, calls)
         except Exception as error:
@@ -62,10 +62,12 @@ class Programs:
             return [*first, *blocks.side_by_side(function, calls)]
 
     def _open(self):
-        both = contextlib.ExitStack()
-        both.enter_context(seam(self.stack.native))
-        both.enter_context(functional_optimizers())
-        return both
+        all_of_them = contextlib.ExitStack()
+        all_of_them.enter_context(seam(self.stack.native))
+        all_of_them.enter_context(functional_optimizers())
+        if not vectorize.on_jax():
+            all_of_them.enter_context(sharing.shared())
+        return all_of_them
 
     def trace(self):
         """Traces all programs without running them, so that the journal is filled."""
@@ -78,20 +80,21 @@ class Programs:
                 self._traced[name] = trace(*self._first_block(), *arguments)
 
     def compile_ahead(self):
-        """Compiles, in a thread, what an epoch needs last, while its first steps are checked.
+        """Compiles the programs in other threads, in the order in which they will be needed.
 
-        TensorFlow compiles when it first runs: on these values, of which no result is used.
+        TensorFlow compiles when it first runs: on the first block, of which no result is used.
         """
         if not (self.xla or vectorize.on_jax()):
             return
         block = [tree.map_structure(lambda a: a, part) for part in self._first_block()]
-        work = [
-            (self._traced[name], (*block, *self._first_arguments(name)))
-            for name in _AHEAD
-            if name in self._traced
-        ]
-        self._ahead = threading.Thread(target=_compiled_ahead, args=(work,))
-        self._ahead.start()
+        for name in ("train", "close", "tail"):
+            if name in self._traced:
+                arguments = (*block, *self._first_arguments(name))
+                self._ahead.start(name, functools.partial(_compile, self._traced[name], arguments))
+
+    def drop(self) -> None:
+        """Compiles nothing more: the search ends."""
+        self._ahead.drop()
 
     def _first_block(self) -> tuple[dict, dict]:
         return self.stack.arrays.blocks[0], self.stack.arrays.numbers[0]
@@ -234,15 +237,11 @@ def _on_host(parts) -> np.ndarray:
     return np.concatenate([vectorize.to_host(part) for part in parts])
 
 
-def _compiled_ahead(work):
-    for traced, arguments in work:
-        try:
-            if vectorize.on_jax():
-                traced.lower().compile()
-            else:
-                traced(*arguments)
-        except Exception:  # the epoch's own call will meet it, and tell
-            return
+def _compile(traced, arguments):
+    if vectorize.on_jax():
+        traced.lower().compile()
+    else:
+        traced(*arguments)
 
 
 def _refused_by_xla(error) -> bool:

@@ -66,6 +66,7 @@ class Stack:
         self.trials: list[Trial | None] = []
         self.width = 1  # lanes a block
         self.waiting: list[Trial] = []
+        self.coming: list[Trial] = []  # seated, and not looked at yet
         self.arrays = LaneArrays(self)
         self.epoch = Epoch(self)
         self.xla = not recurrence.has_long(model) if jit_compile is None else jit_compile
@@ -146,8 +147,13 @@ class Stack:
     def abandon(self) -> list[Trial]:
         """All trials, which leave the stack."""
         trials = [trial for trial in (*self.trials, *self.waiting) if trial is not None]
-        self.trials, self.waiting = [None] * len(self.trials), []
+        self.trials, self.waiting, self.coming = [None] * len(self.trials), [], []
         return trials
+
+    def drop(self) -> None:
+        """Has nothing more compiled: the search ends."""
+        if self.programs is not None:
+            self.programs.drop()
 
     def compact(self) -> None:
         """Shrinks the stack to its active lanes; traced anew if they are less than a block."""
@@ -173,8 +179,9 @@ class Stack:
         found = {i // self.width for i, trial in enumerate(self.trials) if trial is not None}
         return sorted(found)
 
-    def settle(self) -> list[Trial]:
-        """Puts waiting trials into lanes; returns those that need another stack after all.
+    def seat(self) -> list[Trial]:
+        """Puts waiting trials into lanes, and has the program compiled that they need; returns
+        those that need another stack.
 
         Raises CannotStack if no trial of this signature can be stacked.
         """
@@ -189,6 +196,18 @@ class Stack:
         self.waiting = rest
         if coming:
             self._seat(coming)
+            self.coming += coming
+        return refused
+
+    def settle(self) -> list[Trial]:
+        """Compares a few steps of those who just took lanes with plain Keras, where something is
+        new; returns those that need another stack after all.
+
+        Raises CannotStack if no trial of this signature can be stacked.
+        """
+        refused = self.seat()
+        coming, self.coming = self.coming, []
+        if coming:
             bad = newcomers.refused(self, coming)
             refused += bad
             coming = [trial for trial in coming if trial not in bad]
