@@ -7,6 +7,7 @@ learning rate, then epsilon and rho.
 """
 
 import dataclasses
+import functools
 
 import keras
 from keras import ops
@@ -19,9 +20,9 @@ from tuner_app.optimizers.matrix_sides import (
     sides,
     size,
 )
+from tuner_app.optimizers.rarely import rarely
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
-from tuner_app.optimizers.tensors import either
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,22 +60,26 @@ class ShampooRule(Rule):
             new[side] = slots[side] + outer(G, side)
 
             # the root −1/(2k), for k sides: (εI + L)^−¼ for a matrix
-            def fresh(M=new[side]):
-                return _inverse_root(M, hyperparameters["epsilon"], 2 * len(both))
-
-            def kept(root=slots[f"{side}_root"]):
-                return root
-
+            values = (new[side], slots[f"{side}_root"], hyperparameters["epsilon"])
+            fresh, kept = functools.partial(_fresh, 2 * len(both)), _kept
             if self.period == 1:
-                root = fresh()
+                root = fresh(*values)
             else:
-                root = either(ops.mod(step - 1, self.period) < 0.5, fresh, kept)
+                root = rarely(ops.mod(step - 1, self.period) < 0.5, fresh, kept, *values)
             new[f"{side}_root"] = root
             direction = root @ direction if side == "L" else direction @ root
         # v ← ρ v + L^−¼ G R^−¼;  x ← x − α v
         direction = ops.reshape(direction, param.shape)
         velocity = hyperparameters["rho"] * slots["velocity"] + direction
         return param - hyperparameters["learning_rate"] * velocity, new | {"velocity": velocity}
+
+
+def _fresh(p, M, root, epsilon):
+    return _inverse_root(M, epsilon, p)
+
+
+def _kept(M, root, epsilon):
+    return root
 
 
 def _inverse_root(M, epsilon, p):

@@ -7,6 +7,7 @@ Tune the learning rate and decay as AdamW's.
 """
 
 import dataclasses
+import functools
 
 import keras
 from keras import ops
@@ -20,9 +21,9 @@ from tuner_app.optimizers.matrix_sides import (
     sides,
     size,
 )
+from tuner_app.optimizers.rarely import rarely
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
-from tuner_app.optimizers.tensors import either
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,15 +84,23 @@ class SOAPRule(Rule):
     def _basis(self, M, Q, v, side, step):
         """The next basis of a side, and v in it; both as they are in most steps."""
 
-        def started():
-            return eigenpairs(M)[1], v
+        refined = functools.partial(_refined, side=side)
 
-        def turned():
-            return either(step < 1.5, started, lambda: _refined(M, Q, v, side))
+        def turned(M, Q, v, step):
+            return rarely(step < 1.5, _started, refined, M, Q, v)
 
         if self.period == 1:
-            return turned()
-        return either(ops.mod(step - 1, self.period) < 0.5, turned, lambda: (Q, v))
+            return turned(M, Q, v, step)
+        due = ops.mod(step - 1, self.period) < 0.5
+        return rarely(due, turned, _kept, M, Q, v, step)
+
+
+def _started(M, Q, v):
+    return eigenpairs(M)[1], v
+
+
+def _kept(M, Q, v, step):
+    return Q, v
 
 
 def _refined(M, Q, v, side):

@@ -13,16 +13,6 @@ def dense(x, dtype):
     return ops.cast(x, dtype)
 
 
-def either(condition, then, otherwise):
-    """`ops.cond`, of which JAX, outside a compiled function, compiles both sides at every call."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        if not isinstance(condition, jax.core.Tracer):
-            return then() if condition else otherwise()
-    return ops.cond(condition, then, otherwise)
-
-
 def sign(x):
     """1, 0 or −1; NaN where x is, of which torch's own makes 0, so that nobody would see it."""
     found = ops.sign(x)

@@ -109,6 +109,7 @@ def _tensorflow_rest():
     from keras.src.backend.tensorflow import core, math, nn, numpy
     from keras.src.backend.tensorflow import image as original_image
     from keras.src.utils import tf_utils
+    from tensorflow.python.ops.parallel_for import pfor
 
     from tuner_app.population.seam import (  # noqa: F401, two are registered by being imported
         condition,
@@ -118,6 +119,7 @@ def _tensorflow_rest():
         image,
         numeric,
         padding,
+        rare,
         recurrence,
     )
 
@@ -126,6 +128,7 @@ def _tensorflow_rest():
         *((original_image, name, getattr(image, name)) for name in IMAGE),
         (tf.image, "resize", image.resize_as_products(tf.image.resize)),
         (core, "cond", condition.cond),
+        (pfor, "_pfor_converter_registry", rare.converters()),
         (core, "scatter", numeric.scatter),
         (backend, "rnn", recurrence.unrolled(backend.rnn)),
         (backend, "lstm", recurrence.no_fused_kernel),
