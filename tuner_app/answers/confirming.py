@@ -4,13 +4,14 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.results.export import configuration
+from tuner_app.results.lineage import Stretch, lineages
 from tuner_app.results.winner import completed_trials
 from tuner_app.statistics import compare_pairs, mean_interval
 from tuner_app.store import SearchReader, SearchStore, TrialRow, answers
@@ -40,6 +41,7 @@ class Plan:
         objective: name and direction.
         trials: The best ones, best first.
         seeds: Of the runs, the same for each trial.
+        lines: Of population-based training, each trial's stretches of epochs.
     """
 
     directory: Path
@@ -47,6 +49,7 @@ class Plan:
     objective: Mapping[str, str]
     trials: Sequence[TrialRow]
     seeds: Sequence[int]
+    lines: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
 
 
 def plan(directory: str | Path, top: int = 5, seeds: int = 5) -> Plan:
@@ -71,9 +74,11 @@ def plan(directory: str | Path, top: int = 5, seeds: int = 5) -> Plan:
     with SearchReader(directory) as reader:
         config, objective = configuration(reader), reader.fact("objective")
         completed = completed_trials(reader)
+        lines = lineages(reader.trials()) if config.oracle == "pbt" else {}
     sign = -1 if objective["direction"] == "max" else 1
     best = sorted(completed, key=lambda row: sign * row.score)[:top]
-    return Plan(Path(directory), config, objective, best, run_seeds("confirm", config.seed, seeds))
+    fresh = run_seeds("confirm", config.seed, seeds)
+    return Plan(Path(directory), config, objective, best, fresh, lines)
 
 
 def confirm(
@@ -100,7 +105,7 @@ def confirm(
         environment.use_device(asked.config.precision)
         dataset = data.load(asked.config.dataset, seed=asked.config.seed)
         wanted = [
-            runs.Wanted(row.trial_id, row.hyperparameters, seed)
+            runs.Wanted(row.trial_id, in_one_go(row), seed, asked.lines.get(row.trial_id, ()))
             for row in asked.trials
             for seed in asked.seeds
         ]
@@ -111,11 +116,8 @@ def confirm(
             f"Confirming the {len(asked.trials)} best of {asked.directory} over {len(asked.seeds)} "
             f"fresh seeds: {len(wanted)} runs."
         )
-        if asked.config.oracle == "pbt":
-            say(
-                "The values are those of each trial's best epoch, from the first epoch on; in the "
-                "search they changed on the way."
-            )
+        if asked.lines:
+            say("Each is trained with the values that led to its best epoch, as they changed.")
         folder = asked.directory / FOLDER
         ran = runs.run(
             asked.config,
@@ -132,6 +134,12 @@ def confirm(
         answers.add_confirmation(store, found)
         shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def in_one_go(row: TrialRow) -> dict[str, Any]:
+    """A trial's values; of one that Hyperband promoted, for all its epochs from the first on."""
+    values = {k: v for k, v in row.hyperparameters.items() if k != "tuner/trial_id"}
+    return values | ({"tuner/initial_epoch": 0} if "tuner/initial_epoch" in values else {})
 
 
 def summary(asked: Plan, ran: Sequence[Any]) -> dict[str, Any]:

@@ -17,10 +17,12 @@ import numpy as np
 
 import search_spaces
 from tuner_app import tuners
+from tuner_app.answers.replaying import ReplayingSearch, ReplayOracle
 from tuner_app.config import SearchConfig
 from tuner_app.data import Dataset
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.oracles import StoredOracle
+from tuner_app.results.lineage import Stretch, as_json
 from tuner_app.results.search_results import objective_parts
 from tuner_app.store import SearchReader, holds_search
 from tuner_app.store.json_text import to_text
@@ -31,11 +33,20 @@ from tuner_app.tuners.observer import Observer
 
 @dataclass(frozen=True)
 class Wanted:
-    """One run to be made: a name for its configuration, its values, and the run's seed."""
+    """One run to be made.
+
+    Attributes:
+        name: Of its configuration.
+        values: Its hyperparameters.
+        seed: The run's own.
+        line: Of population-based training the stretches of epochs that are trained, each with
+            values of its own. All wanted runs have one, or none has.
+    """
 
     name: str
     values: Mapping[str, Any]
     seed: int
+    line: Sequence[Stretch] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class SeededTuner(tuners.PopulationTuner):
     """A `PopulationTuner` whose trials have given seeds, by their number."""
 
     seeds: Sequence[int] = ()
+    evolving_kind = ReplayingSearch
 
     def seed_of(self, trial_id: str, execution: int) -> int:
         return self.seeds[int(trial_id)]
@@ -124,7 +136,7 @@ def run(
             config.space, dataset.spec, config.optimizers, steps, losses=config.losses
         )
     asked = {
-        "runs": [[w.name, dict(w.values), w.seed] for w in wanted],
+        "runs": [[w.name, dict(w.values), w.seed, as_json(w.line)] for w in wanted],
         "objective": dict(objective),
         "epochs": epochs,
         "patience": patience,
@@ -135,13 +147,16 @@ def run(
         keras_tuner.Objective(name, direction)
         for name, direction in objective_parts(objective).items()
     ]
+    asked_for = {
+        "objective": goals if len(goals) > 1 else goals[0],
+        "seed": 0,
+        "max_failed_fraction": 1.0,
+    }
+    lines = [w.line for w in wanted if w.line]
     tuner = SeededTuner(
-        ListedOracle(
-            [w.values for w in wanted],
-            objective=goals if len(goals) > 1 else goals[0],
-            seed=0,
-            max_failed_fraction=1.0,
-        ),
+        ReplayOracle(lines, **asked_for)
+        if lines
+        else ListedOracle([w.values for w in wanted], **asked_for),
         searched,
         directory=str(directory.parent),
         project_name=directory.name,
@@ -154,7 +169,7 @@ def run(
     )
     tuner.seeds = [w.seed for w in wanted]
     callbacks: list[Any] = [EvaluateAtPoint()]
-    if patience:
+    if patience and not lines:  # a line ends at its best epoch
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 goals[0].name,  # of several, patience watches the first, as in the search

@@ -136,7 +136,8 @@ class EvolvingSearch(StackedSearch):
         copies, values = [], {}
         for target, source in targets.items():
             taken = [values[t] for t, s in targets.items() if s == source and t in values]
-            copy, values[target] = copy_of(self, epoch, self.open[target], self.open[source], taken)
+            pair = self.open[target], self.open[source]
+            copy, values[target] = self._copy_of(epoch, *pair, taken)
             copies.append(copy)
         within = copy_lanes(self.population, copies)
         self.oracle.take_over(
@@ -165,6 +166,12 @@ class EvolvingSearch(StackedSearch):
             run = self.open[key[0]].run
             self._leave(run)
             self._return(run, states[key])
+
+    def _copy_of(
+        self, epoch: int, member: Member, source: Member, taken: list[dict]
+    ) -> tuple[Copy, dict[str, Any]]:
+        """What a member is to be, and its new values, which none of `taken` is."""
+        return copy_of(self, epoch, member, source, taken)
 
     def _score(self, member: Member) -> float | None:
         """Its last value of the objective; None where it has diverged."""

@@ -19,7 +19,7 @@ def copy_of(
     search, epoch: int, member: Member, source: Member, taken: list[dict]
 ) -> tuple[Copy, dict[str, Any]]:
     """What a member is to be: the source's state, with numbers that no copy of it has yet."""
-    before = _draft(search, member, source, search.oracle.values(source.trial_id))
+    before = draft(search, member, source, search.oracle.values(source.trial_id))
     for attempt in range(_ATTEMPTS):
         values, after = _explored(search, epoch, member, source, before, attempt)
         if values not in taken and values != search.oracle.values(source.trial_id):
@@ -38,7 +38,7 @@ def _explored(
         values = search.oracle.explored(*names, kept, attempt)
         if values == now:
             return now, before
-        after = _draft(search, member, source, values)
+        after = draft(search, member, source, values)
         changed = [name for name in now if values.get(name) != now[name]]
         if after is not None and one_program(search.population, before, after):
             search.oracle.note_tried(changed, True)
@@ -46,14 +46,14 @@ def _explored(
         refused = []
         for name in changed:
             alone = search.oracle.explored(*names, {*now} - {name}, attempt)
-            found = after if len(changed) == 1 else _draft(search, member, source, alone)
+            found = after if len(changed) == 1 else draft(search, member, source, alone)
             if found is None or not one_program(search.population, before, found):
                 refused.append(name)
         search.oracle.note_tried(refused, False)
         kept |= set(refused or changed)
 
 
-def _draft(search, member: Member, source: Member, values: dict[str, Any]) -> Draft | None:
+def draft(search, member: Member, source: Member, values: dict[str, Any]) -> Draft | None:
     """A model like the source's with other values; None where none can be built of them."""
     hyperparameters = source.trial.hyperparameters.copy()
     hyperparameters.values = dict(values)

@@ -62,6 +62,8 @@ class PopulationTuner(SequentialTuner):
     (4, {})
     """
 
+    evolving_kind = EvolvingSearch
+
     def __init__(
         self,
         oracle,
@@ -104,7 +106,7 @@ class PopulationTuner(SequentialTuner):
                 ) from None
             self._run_by_fit(str(reason))
         else:
-            search = (EvolvingSearch if evolving else StackedSearch)(self, arguments)
+            search = (self.evolving_kind if evolving else StackedSearch)(self, arguments)
             self.plan = search.plan
             if search.plan.by_fit and not search.saved and not evolving:
                 self._run_by_fit(search.plan.reason)
