@@ -12,8 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tuner_app import experiment, results
+from tuner_app import environment, experiment, results
+from tuner_app.cli import session, summary
 from tuner_app.cli.main import main
+from tuner_app.cluster import ray_engine
 from tuner_app.cluster.ray_actors import MOST_TOLD, Channel
 from tuner_app.cluster.ray_connection import connected
 from tuner_app.cluster.ray_engine import Driver, OwnerDied
@@ -40,7 +42,7 @@ def test_a_killed_workers_trials_run_elsewhere_with_one_machines_results(tmp_pat
         text=True,
         timeout=900,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(SCRIPT.parents[2])}
-        | {"HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "RAY_worker_niceness": "0"},
+        | {"HOME": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert done.returncode == 0, done.stderr
     assert "failure: ''" in done.stdout
@@ -65,6 +67,7 @@ def test_a_ray_of_our_own_is_on_loopback_with_a_token_and_leaves_sigterm_to_us(m
 
     def init(**options):
         given.update(options, token=os.environ["RAY_AUTH_TOKEN"])
+        given["niceness"] = os.environ["RAY_worker_niceness"]
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if options["address"] != "local":
             raise ConnectionError("nobody there")
@@ -72,19 +75,35 @@ def test_a_ray_of_our_own_is_on_loopback_with_a_token_and_leaves_sigterm_to_us(m
     exceptions = SimpleNamespace(RayError=Gone)
     stand_in = SimpleNamespace(init=init, shutdown=lambda: None, exceptions=exceptions)
     monkeypatch.setitem(sys.modules, "ray", stand_in)
-    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+    own = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE", "RAY_worker_niceness"
+    for name in own:
         monkeypatch.delenv(name, raising=False)
     before = signal.getsignal(signal.SIGTERM)
     with connected(Workers(2)) as ray:
         assert ray is stand_in and signal.getsignal(signal.SIGTERM) is before
     assert given["include_dashboard"] is False  # whoever reaches one runs code: CVE-2023-48022
     assert given["_node_ip_address"] == "127.0.0.1" and len(given["token"]) == 64
+    assert given["niceness"] == "0"
     assert "RAY_AUTH_TOKEN" not in os.environ
     monkeypatch.setenv("RAY_AUTH_TOKEN", "the cluster's")
     with pytest.raises(UserError, match="No Ray cluster answers at 'auto' .nobody there"):
         with connected(Workers(2, "auto")):
             pass
     assert given["token"] == os.environ["RAY_AUTH_TOKEN"] == "the cluster's"
+
+
+def test_the_driver_imports_no_tensorflow(monkeypatch, tmp_path):
+    def imported(*names):
+        raise AssertionError(names)
+
+    def run(config, workers, observers, **told):
+        return SimpleNamespace(failure="")
+
+    monkeypatch.setattr(environment, "import_quietly", imported)
+    monkeypatch.setattr(ray_engine, "run_search", run)
+    monkeypatch.setattr(summary, "summary", lambda outcome: "done")
+    config = SearchConfig(project=str(tmp_path / "p"))
+    assert session.run_search(config, quiet=True, workers=Workers(2)) == 0
 
 
 class Gone(Exception):

@@ -71,8 +71,9 @@ def _run(
             "take another oracle."
         )
     experiment.check(config, resume=resume)
-    environment.use_backend(config.backend)
-    environment.import_quietly(*environment.SEARCH)
+    if workers is None:  # Ray's owner and workers import TensorFlow in their own processes
+        environment.use_backend(config.backend)
+        environment.import_quietly(*environment.SEARCH)
     from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary
 

@@ -17,6 +17,8 @@ _SETTINGS = {
     # Nobody looks at these, and they take time from the cores that train.
     "RAY_task_events_report_interval_ms": "0",
     "RAY_enable_metrics_collection": "false",
+    # As without Ray: its workers would yield to whatever else runs (nice 15).
+    "RAY_worker_niceness": "0",
     # Ray would build an environment for every worker out of a project that `uv run` has started.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
