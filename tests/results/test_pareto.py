@@ -1,5 +1,7 @@
 """Several objectives: which trials none beats, and how results tell of them."""
 
+import csv
+import io
 import itertools
 import json
 import math
@@ -8,6 +10,7 @@ import keras_tuner
 import numpy as np
 
 from tuner_app import oracles, results
+from tuner_app.results import report
 from tuner_app.results.pareto import pareto
 from tuner_app.store import SearchStore
 
@@ -51,3 +54,15 @@ def test_results_tell_of_the_front(tmp_path):
     assert "Pareto front (loss, speed):" in table
     for trial_id in found.pareto:
         assert f"\n{trial_id}  loss {gave[trial_id]['loss']:.4f}" in table
+    rows = {row["trial_id"]: row for row in csv.DictReader(io.StringIO(results.as_csv(found)))}
+    assert {i for i, row in rows.items() if row["pareto"] == "1"} == set(found.pareto)
+    assert {float(row["objective:loss"]) for row in rows.values()} == {
+        values["loss"] for values in gave.values()
+    }
+    document = report.collect(tmp_path, with_mistakes=False)
+    assert document["pareto"] == [{"trial_id": i, "objectives": gave[i]} for i in found.pareto]
+    for text in (report.as_html(document), report.as_markdown(document)):
+        told = text.split("Pareto front")[1]
+        assert all(
+            i in told and report.telling.number(gave[i]["loss"]) in told for i in found.pareto
+        )

@@ -69,19 +69,27 @@ def as_csv(results: SearchResults) -> str:
     """One line a trial: rank, trial_id, status, score, epochs, seconds, message, and one column a
     hyperparameter, empty where it is not active (named `hyperparameter:NAME` where NAME is taken).
 
-    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    With several objectives there is a column for each, `objective:NAME`, and `pareto`, which is 1
+    for the trials that none beats in all of them, else 0. Text that a spreadsheet would run as a
+    formula has an apostrophe before it.
     """
     fixed = ["rank", "trial_id", "status", "score", "epochs", "seconds", "message"]
+    several = [*(f"objective:{name}" for name in results.parts), "pareto"] if results.parts else []
+    front = set(results.pareto)
     names = list(dict.fromkeys(n for trial in results.trials for n in trial.hyperparameters))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        _cell(f"hyperparameter:{name}" if name in fixed and i >= len(fixed) else name)
-        for i, name in enumerate([*fixed, *names])
+        [*map(_cell, [*fixed, *several])]
+        + [_cell(f"hyperparameter:{n}" if n in (*fixed, *several) else n) for n in names]
     )
     for rank, trial in zip(results.ranks(), results.trials, strict=True):
         row = [rank, trial.trial_id, trial.status, trial.score, trial.epochs]
         row += [round(trial.seconds, 3), trial.message]
+        if several:
+            gave = results.values.get(trial.trial_id, {})
+            row += [gave.get(name) for name in results.parts]
+            row += [int(trial.trial_id in front) if gave else None]
         row += [trial.hyperparameters.get(name) for name in names]
         writer.writerow(_cell(value) for value in row)
     return text.getvalue()

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuner_app.results.edges import edges_of
 from tuner_app.results.lineage import as_json, lineages
+from tuner_app.results.pareto import objective_values, pareto
 from tuner_app.results.report import mistakes
 from tuner_app.results.report.command import search_command
 from tuner_app.results.report.curves import curve, told_apart
@@ -15,7 +16,7 @@ from tuner_app.results.report.edge_table import edge_table
 from tuner_app.results.report.importance import importance
 from tuner_app.results.search_results import objective_parts, ranked
 from tuner_app.results.winner import winner
-from tuner_app.store import SearchReader, answers
+from tuner_app.store import SearchReader, TrialRow, answers
 from tuner_app.store.json_text import exportable
 
 VERSION = 1  # of the document's form; it grows when a field changes its meaning
@@ -82,6 +83,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "winner": next((trial for trial in scored if trial["trial_id"] == chosen), None),
         "confirmation": confirmations[-1] if confirmations else None,
         "lineage": as_json(line),
+        "pareto": _front(rows, goal.get("parts") or {}),
         "cost": _cost(trials, sessions),
         "hyperparameters": space,
         "trials": trials,
@@ -94,6 +96,17 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
         "environment": _environment(sessions),
     }
     return exportable(document)
+
+
+def _front(rows: list[TrialRow], parts: dict[str, str]) -> list[dict[str, Any]]:
+    """Of several objectives, the trials that none beats in all of them, and what they gave."""
+    values = {
+        row.trial_id: objective_values(row.metrics, list(parts))
+        for row in rows
+        if parts and row.status == "COMPLETED"
+    }
+    front = pareto(values, parts) if parts else []
+    return [{"trial_id": trial_id, "objectives": values[trial_id]} for trial_id in front]
 
 
 def _environment(sessions: list[dict]) -> dict[str, str]:

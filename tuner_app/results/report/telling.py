@@ -115,6 +115,8 @@ def tables(document: Mapping[str, Any], most: int) -> list[tuple[str, Table]]:
         found.append(("Confirmation", _confirmation(document["confirmation"])))
     if document["best"]:
         found.append(("Best trials", _leaders(document, most)))
+    if document["pareto"]:
+        found.append(("Pareto front", _front(document["pareto"], document["objective"]["parts"])))
     if document["lineage"]:
         found.append(("Schedule of the best model", _lineage(document["lineage"])))
     if document["importance"]["groups"]:
@@ -148,6 +150,15 @@ def _leaders(document: Mapping[str, Any], most: int) -> Table:
     ]
     columns = ("rank", "trial", document["objective"]["name"], "epochs", "hyperparameters")
     return Table(columns, rows, (0, 2, 3))
+
+
+def _front(front: list[Mapping[str, Any]], parts: Mapping[str, str]) -> Table:
+    rows = [
+        (one["trial_id"], *(number(one["objectives"][name]) for name in parts)) for one in front
+    ]
+    goals = " and ".join(f"{name} ({direction})" for name, direction in parts.items())
+    note = f"None of all trials is at least as good in {goals}, and better in one of them."
+    return Table(("trial", *parts), rows, tuple(range(1, len(parts) + 1)), note)
 
 
 def _lineage(stretches: list[Mapping[str, Any]]) -> Table:
