@@ -10,6 +10,7 @@ from tuner_app.errors import UserError, unknown
 from tuner_app.oracles import auto, brute, cmaes, gp, nsga2, pruning, random, sobol, tpe
 from tuner_app.oracles.dimensions import SearchSpace
 from tuner_app.oracles.extras import require
+from tuner_app.oracles.first_points import FirstPoints
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
@@ -87,9 +88,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         self.explore, self.generation = explore, generation
         self.defaults_first, self.extend_ranges = defaults_first, extend_ranges
         self._looked_at = 0  # trials, when ranges were last looked at
-        self._first = [dict(point) for point in first]
+        self._first = FirstPoints(first, defaults_first)
         self._known = [[dict(values), float(score)] for values, score in known]
-        self._first_done = 0  # of them, and of the defaults
         self._forget()
         super().__init__(**arguments)
         most = self._property("OBJECTIVES")
@@ -177,7 +177,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         seed = [self.seed, number]
         if is_exhausted(space, len(self._tried_so_far), self._is_tried, seed):
             return {"status": "STOPPED"}
-        first = self._next_first(space)
+        first = self._first.next(space, self._is_tried)
         known = len(self.end_order) - len(self._waiting)
         values = mirror.ask(trial_id, space, first, self._sampler_of_now(space))
         if space.is_finite and self._is_tried(values):
@@ -203,18 +203,6 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             if hasattr(sampler, "space"):
                 sampler.space = space
         return self._explorer if self.mirror.finished < self.startup else None
-
-    def _next_first(self, space: SearchSpace) -> dict[str, Any] | None:
-        """A point to try before the sampler's; None when there is none left."""
-        while self._first_done < len(self._first) + self.defaults_first:
-            place, self._first_done = self._first_done, self._first_done + 1
-            if place == len(self._first):
-                point = space.values(lambda dimension: dimension.definition.default)
-            else:
-                point = self._first[place]
-            if not self._is_tried(point):
-                return point
-        return None
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
         return self._compute_values_hash(values) in self._tried_so_far
@@ -248,14 +236,14 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def get_state(self):
         """As in KerasTuner, with where the sampler is in its random streams."""
-        ours = {"first": self._first, "first_done": self._first_done, "looked_at": self._looked_at}
+        ours = self._first.state() | {"looked_at": self._looked_at}
         return super().get_state() | ours | self.mirror.state()
 
     def set_state(self, state):
         """Takes back what `get_state` gave; the trials are taken back by `_restore_notes`."""
         super().set_state(state)
         self._forget()
-        self._first, self._first_done = state["first"], state["first_done"]
+        self._first.set_state(state)
         self._looked_at = state["looked_at"]
         self._sampler_state = state
 
