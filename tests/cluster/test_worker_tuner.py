@@ -1,8 +1,13 @@
 """Workers and the service of a search, in one process: who gets which trial, with what result."""
 
 import errno
+import os
 import pickle
 import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import keras
@@ -317,6 +322,39 @@ def test_workers_that_do_not_see_the_directory_have_the_owner_write(
         assert model.evaluate(x, 2 * x, verbose=0) == pytest.approx(score, rel=1e-4)
         assert {path.name for path in folder.iterdir()} >= {"trial.json", "build_config.json"}
         assert not list(folder.glob("*.partial"))
+
+
+HELD = """
+import sys, tempfile
+from tuner_app.cluster.apart import working_copy
+from tuner_app.config import SearchConfig
+from tuner_app.cluster.project_files import ProjectFiles
+files = ProjectFiles(sys.argv[1], {}.get)
+with working_copy(SearchConfig(project=sys.argv[1] + "/elsewhere"), files, "w") as (config, _):
+    print(config.directory.parent, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_workers_folder_is_deleted_when_the_next_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    words = [sys.executable, "-c", HELD, str(tmp_path / "p")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    here = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    lives, dies = (subprocess.Popen(words, env=here, **pipes) for _ in range(2))
+    with lives, dies:
+        kept, left = (Path(process.stdout.readline().strip()) for process in (lives, dies))
+        (left / "elsewhere" / "checkpoint.npz").write_bytes(b"large")
+        dies.kill()
+        dies.wait()
+        young = Path(tempfile.mkdtemp(prefix=left.name[:-8]))  # whoever made it may not have come
+        for folder in (kept, left):  # to locking it; the others are an hour old
+            os.utime(folder, (time.time() - 3600,) * 2)
+        apart.delete_abandoned()
+        assert kept.is_dir() and young.is_dir() and not left.exists()
+        lives.stdin.close()
+        lives.wait()
+    assert not kept.exists()
 
 
 def test_only_its_own_files_are_taken_from_a_worker(tmp_path):

@@ -1,12 +1,17 @@
 """A worker whose machine does not see the project directory: it has a folder of its own for it.
 
 What it writes there goes to the owner, which has the directory: a trial's files before the trial
-ends, the checkpoint in the background. Checkpoints of workers that are gone come from there.
+ends, the checkpoint in the background. Checkpoints of workers that are gone come from there. The
+folder of one that was killed is deleted when another begins on its machine.
 """
 
 import contextlib
 import dataclasses
+import fcntl
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,9 @@ from typing import Any
 from tuner_app.cluster.project_files import PIECE, WORKERS
 from tuner_app.config import SearchConfig
 from tuner_app.store.trial_files import TRIAL_FILE
+
+_PREFIX = "tuner-app-worker-"
+_UNLOCKED = 60.0  # seconds for which a new folder may not be locked yet
 
 
 @contextlib.contextmanager
@@ -27,14 +35,40 @@ def working_copy(config: SearchConfig, files: Any, worker: str) -> Iterator[tupl
     if _reads(config.directory / name, content):
         yield config, None
         return
-    # A killed worker leaves its folder to the system, as every program does.
-    with tempfile.TemporaryDirectory(prefix="tuner-app-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _locked(folder):
+        delete_abandoned()
         directory = Path(folder) / config.directory.name
         directory.mkdir()
         yield (
             dataclasses.replace(config, project=str(directory)),
             Apart(directory, files, worker),
         )
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Locks a folder for as long as this process lives."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def delete_abandoned() -> None:
+    """Deletes what workers that were killed have left here: folders of theirs that nobody locks."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # somebody else's, or a living worker's, or just gone
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                stat = os.fstat(descriptor)
+                if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _UNLOCKED:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
 
 
 def _reads(path: Path, content: str) -> bool:
