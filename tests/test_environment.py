@@ -38,6 +38,19 @@ def test_importing_tensorflow_writes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+def test_keras_finds_jax_where_it_is_its_backend(tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}')
+    script = """
+from tuner_app import environment
+environment.import_quietly()
+import keras
+print(keras.backend.backend(), keras.layers.Dropout(0.5)(keras.ops.ones((2, 3))).shape)
+"""
+    for setting in ({"KERAS_BACKEND": "jax"}, {"KERAS_BACKEND": "", "KERAS_HOME": str(tmp_path)}):
+        done = run(script, **setting)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "jax (2, 3)\n", "")
+
+
 def test_what_was_held_back_is_shown_when_the_import_fails(tmp_path):
     (tmp_path / "tensorflow.py").write_text(
         "import os\nos.write(2, b'what the library said\\n')\nraise ImportError('broken')\n"

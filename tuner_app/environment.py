@@ -3,10 +3,12 @@
 import contextlib
 import gc
 import importlib
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from tuner_app.errors import UserError
 
@@ -29,8 +31,9 @@ def import_quietly(*also: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _never_collected():
         with contextlib.nullcontext() if shown else native_stderr_held_back():
-            # TensorFlow imports JAX where it finds it, for a converter that nothing here uses.
-            with _not_found("jax"):
+            # TensorFlow imports JAX where it finds it, for a converter that nothing here uses. It
+            # may import Keras, too, which has to find its backend.
+            with _not_found("jax") if _backend() == "tensorflow" else contextlib.nullcontext():
                 import tensorflow  # noqa: F401
             import keras  # noqa: F401
         for name in also:
@@ -65,6 +68,17 @@ def _not_found(name: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+def _backend() -> str:
+    """What Keras will compute with, as it finds out itself."""
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return json.loads((home / "keras.json").read_text()).get("backend", "tensorflow")
+    except (OSError, ValueError, AttributeError):
+        return "tensorflow"
 
 
 def use_backend(name: str) -> None:
