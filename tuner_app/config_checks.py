@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 BACKENDS = ("tensorflow", "jax")
 DIRECTIONS = ("min", "max")
+EXTENDING = ("random", "sobol", "tpe", "gp", "auto", "nsga2", "brute")  # oracles that widen ranges
 PRUNERS = ("none", "median", "asha", "hyperband", "wilcoxon", "patient")
 OF_PBT = ("population", "interval", "quantile", "perturb", "resample_probability")
 TEXTS = (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import search_spaces
 from tuner_app import data, results
 from tuner_app.config import SearchConfig
+from tuner_app.config_checks import EXTENDING
 from tuner_app.errors import UserError
 from tuner_app.oracle_options import oracle_plan
 from tuner_app.preparation import prepare
@@ -46,6 +47,7 @@ class Outcome:
         stack: How trials were stacked, and why so; "" where none were.
         ended: Why the search, or trials that were open, ended early; "" where none did.
         edges: Ranges of hyperparameters that were too narrow, by the best trials.
+        extendable: Whether the same search with `extend_ranges` would widen them.
     """
 
     directory: Path
@@ -56,6 +58,7 @@ class Outcome:
     stack: str = ""
     ended: str = ""
     edges: tuple[results.Edge, ...] = ()
+    extendable: bool = False
 
     @property
     def best(self) -> TrialRecord | None:
@@ -138,7 +141,13 @@ def run_search(
         tuner.how_stacked,
         ended,
         tuple(results.edges_of(directory, found.trials)),
+        can_extend(config),
     )
+
+
+def can_extend(config: SearchConfig) -> bool:
+    """Whether ranges are not widened on the way, but could be."""
+    return not config.extend_ranges and config.oracle in EXTENDING
 
 
 def explain(config: SearchConfig) -> str:

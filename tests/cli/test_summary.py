@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tuner_app.cli.summary import summary
-from tuner_app.experiment import Outcome
-from tuner_app.results import SearchResults
+from tuner_app.config import SearchConfig
+from tuner_app.experiment import Outcome, can_extend
+from tuner_app.results import Edge, SearchResults
 from tuner_app.store import TrialRecord
 
 GOOD = TrialRecord(
@@ -42,3 +43,14 @@ def test_without_a_result_nothing_is_called_best():
     text = summary(outcome(BAD, failure="No trial completed, of 1 trials."))
     assert "Best" not in text and "1 failed: Diverged: loss is nan in epoch 1" in text
     assert "No trial was run" in summary(outcome())
+
+
+def test_ranges_are_said_to_be_widened_only_where_they_can_be():
+    edges = (Edge("rate", "upper", 0.1, 8, 10), Edge("dropout", "lower", 0.0, 8, 10, natural=True))
+    advice = "; --extend_ranges widens it"
+    said = [line for line in summary(outcome(GOOD, edges=edges)).splitlines() if "Range:" in line]
+    assert [line.endswith("end, 0.1") for line in said] == [True, False]
+    said = summary(outcome(GOOD, edges=edges, extendable=True)).splitlines()
+    assert [line.endswith(advice) for line in said if "Range:" in line] == [True, False]
+    assert can_extend(SearchConfig()) and not can_extend(SearchConfig(extend_ranges=True))
+    assert not can_extend(SearchConfig(oracle="hyperband"))

@@ -4,6 +4,7 @@ import keras_tuner
 import pytest
 
 from tuner_app import oracles
+from tuner_app.config_checks import EXTENDING
 from tuner_app.errors import UserError
 from tuner_app.oracles.widening import widened
 from tuner_app.store import SearchStore
@@ -79,3 +80,8 @@ def test_bounds_by_nature_stay():
 def test_an_evolution_strategy_keeps_its_ranges():
     with pytest.raises(UserError, match="cmaes can't change its ranges"):
         oracle("cmaes")
+
+
+def test_who_can_widen_ranges_is_known_without_the_samplers():
+    able = {name for name, module in oracles.SAMPLERS.items() if not hasattr(module, "REPLAYED")}
+    assert set(EXTENDING) == able

@@ -47,4 +47,4 @@ def test_nothing_is_told_where_there_is_nothing_to_tell(space, values):
 
 def test_inactive_hyperparameters_are_not_counted():
     found = edges([number("x", 0.0, 1.0)], [{}, {"x": 1.0}, {}, {"x": 0.99}, {"x": 0.2}])
-    assert found == [Edge("x", "upper", 1.0, 2, 3)]
+    assert found == [Edge("x", "upper", 1.0, 2, 3, natural=True)]

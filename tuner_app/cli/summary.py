@@ -31,7 +31,7 @@ def summary(outcome: Outcome) -> str:
         blocks += [_leaderboard(outcome), _best(outcome.best, outcome.results.objective)]
         blocks.append(_lineage(outcome))
     blocks.append(_counts(outcome))
-    blocks.append([f"Range:    {edge}; --extend_ranges widens it" for edge in outcome.edges])
+    blocks.append([f"Range:    {edge}{_advice(outcome, edge)}" for edge in outcome.edges])
     blocks.append(_next(outcome) if outcome.best is not None else _why_nothing(outcome))
     return "\n" + "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
@@ -100,6 +100,10 @@ def _counts(outcome: Outcome) -> list[str]:
         f"Time:     {clock(outcome.seconds)}",
         f"Project:  {outcome.directory}",
     ]
+
+
+def _advice(outcome: Outcome, edge: results.Edge) -> str:
+    return "; --extend_ranges widens it" if outcome.extendable and not edge.natural else ""
 
 
 def _next(outcome: Outcome) -> list[str]:

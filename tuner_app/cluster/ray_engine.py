@@ -63,6 +63,7 @@ def run_search(
         driver.how_stacked,
         driver.ended,
         tuple(results.edges_of(config.directory, found.trials)),
+        experiment.can_extend(config),
     )
 
 
@@ -104,11 +105,12 @@ class Driver:
         self.owner = self._owner()
         outcome = "failed"
         try:
-            lines = self._ask_owner("begin")
-            for line in (*lines, *self._told_of_room()):
-                self.say(line)
-            for _ in range(self.workers.number):
+            room = self._told_of_room()
+            self._begun = self.owner.begin.remote()
+            for _ in range(self.workers.number):  # which import what they need meanwhile
                 self._start_worker()
+            for line in (*self._answer_of_owner(self._begun), *room):
+                self.say(line)
             while self._working and not self._over:
                 done, _ = ray.wait(list(self._working), timeout=POLL)
                 self._pass_on()
@@ -173,7 +175,8 @@ class Driver:
         cores = self._cores()
         actor = self.ray.remote(Worker).options(num_cpus=cores, num_gpus=self.workers.gpus)
         actor = actor.remote(self.config.to_dict(), cores, os.getcwd())
-        self._working[actor.train.remote(self.owner, name)] = name, actor
+        # In a list, as Ray would not begin before an argument is there.
+        self._working[actor.train.remote(self.owner, name, [self._begun])] = name, actor
 
     def _after(self, one) -> None:
         """A worker has no more trials to train, or is dead."""
@@ -216,8 +219,11 @@ class Driver:
             tell(self.observers, event, *details)
 
     def _ask_owner(self, name: str, *arguments: object) -> Any:
+        return self._answer_of_owner(getattr(self.owner, name).remote(*arguments))
+
+    def _answer_of_owner(self, reference) -> Any:
         try:
-            return self._ask(getattr(self.owner, name).remote(*arguments))
+            return self._ask(reference)
         except self.ray.exceptions.RayError as death:
             raise OwnerDied(self.config.project, self.workers, death) from None
 

@@ -1,12 +1,8 @@
 """Wider ranges, for hyperparameters whose best trials are at an end of theirs."""
 
-import math
-
 import keras_tuner
 
-from tuner_app.results.edges import Edge, edges
-
-_SHARE_LINEAR, _SHARE_LOG = 0.5, 0.25  # of the range, on its own scale, that is added at an end
+from tuner_app.results.edges import Edge, beyond, edges
 
 
 def widened(
@@ -30,7 +26,7 @@ def widened(
             settings = entry["config"]
             key = "min_value" if edge.end == "lower" else "max_value"
             if settings["name"] == edge.name and settings.get(key) == edge.bound:
-                bound = _beyond(settings, edge.end, whole=entry["class_name"] == "Int")
+                bound = beyond(settings, edge.end, whole=entry["class_name"] == "Int")
                 if bound != edge.bound:
                     settings["default"] = settings.get("default") or settings["min_value"]
                     settings[key] = bound
@@ -38,25 +34,3 @@ def widened(
     if not taken:
         return hyperparameters, []
     return keras_tuner.HyperParameters.from_config({"space": config["space"], "values": {}}), taken
-
-
-def _beyond(settings: dict, end: str, whole: bool) -> float:
-    """The new bound at one end; the old one where it is a bound by nature."""
-    low, high, step = settings["min_value"], settings["max_value"], settings.get("step")
-    sign = 1 if end == "upper" else -1
-    old = high if end == "upper" else low
-    if settings["sampling"] == "reverse_log":
-        return old
-    if settings["sampling"] == "log":
-        found = old * (step or (high / low) ** _SHARE_LOG) ** sign
-    else:
-        steps = max(1, math.ceil(_SHARE_LINEAR * (high - low) / (step or 1)))
-        found = old + sign * (step * steps if step else _SHARE_LINEAR * (high - low))
-    least, most = (1 if whole else 0) if low >= 0 else -math.inf, math.inf
-    if not whole and low >= 0 and high <= 1:
-        most = 1.0
-    if not least <= found <= most:
-        found = max(least, min(most, found)) if not step else old
-    if whole:
-        return int(round(found)) if step is None or settings["sampling"] == "linear" else int(found)
-    return found

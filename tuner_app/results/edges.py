@@ -3,7 +3,7 @@
 >>> rate = {"class_name": "Float", "config": {
 ...     "name": "rate", "min_value": 1e-4, "max_value": 1e-1, "sampling": "log", "step": None}}
 >>> edges([rate], [{"rate": 0.09}, {"rate": 0.1}, {"rate": 0.02}])
-[Edge(name='rate', end='upper', bound=0.1, trials=2, of=3)]
+[Edge(name='rate', end='upper', bound=0.1, trials=2, of=3, natural=False)]
 """
 
 import math
@@ -18,6 +18,7 @@ from tuner_app.store import SearchReader, TrialRecord
 _NEAR = 0.05  # of the range, on its own scale
 _LEAST = 3  # trials, below which nothing is said
 _SELDOM = 0.05  # a probability
+_SHARE_LINEAR, _SHARE_LOG = 0.5, 0.25  # of a range, on its own scale, that is added at an end
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Edge:
         end: "lower" or "upper".
         bound: Its value.
         trials, of: So many of the best trials that have the hyperparameter are near it.
+        natural: Whether it is a bound by nature, such as 0 for what is never negative.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Edge:
     bound: float
     trials: int
     of: int
+    natural: bool = False
 
     def __str__(self) -> str:
         return (
@@ -70,7 +73,8 @@ def edges(space: Sequence[dict], best: Sequence[dict[str, Any]]) -> list[Edge]:
         ):
             at = sum(distance <= near for distance in distances)
             if 2 * at >= len(values) and _by_chance(at, len(values), entry) < _SELDOM:
-                found.append(Edge(config["name"], end, bound, at, len(values)))
+                natural = beyond(config, end, whole=entry["class_name"] == "Int") == bound
+                found.append(Edge(config["name"], end, bound, at, len(values), natural))
     return found
 
 
@@ -115,3 +119,30 @@ def _place(value: float, config: dict) -> float:
     if config["sampling"] == "reverse_log":
         return 1 - math.log((high + low - value) / low) / math.log(high / low)
     return (value - low) / (high - low)
+
+
+def beyond(settings: dict, end: str, whole: bool) -> float:
+    """The bound that a wider range has at one end; the old one where it is a bound by nature.
+
+    >>> share = {"min_value": 0.0, "max_value": 0.8, "sampling": "linear"}
+    >>> beyond(share, "upper", whole=False), beyond(share, "lower", whole=False)
+    (1.0, 0)
+    """
+    low, high, step = settings["min_value"], settings["max_value"], settings.get("step")
+    sign = 1 if end == "upper" else -1
+    old = high if end == "upper" else low
+    if settings["sampling"] == "reverse_log":
+        return old
+    if settings["sampling"] == "log":
+        found = old * (step or (high / low) ** _SHARE_LOG) ** sign
+    else:
+        steps = max(1, math.ceil(_SHARE_LINEAR * (high - low) / (step or 1)))
+        found = old + sign * (step * steps if step else _SHARE_LINEAR * (high - low))
+    least, most = (1 if whole else 0) if low >= 0 else -math.inf, math.inf
+    if not whole and low >= 0 and high <= 1:
+        most = 1.0
+    if not least <= found <= most:
+        found = max(least, min(most, found)) if not step else old
+    if whole:
+        return int(round(found)) if step is None or settings["sampling"] == "linear" else int(found)
+    return found
