@@ -1,12 +1,15 @@
 """The exported script's text, for objectives of one and of several metrics."""
 
 import ast
+from dataclasses import replace
+from types import SimpleNamespace
 
 from tuner_app.config import SearchConfig
 from tuner_app.results.lineage import Stretch
 from tuner_app.results.schedule_script import schedule_script
-from tuner_app.results.training_script import training_script
+from tuner_app.results.training_script import SAME, in_one_go, training_script
 from tuner_app.store import TrialRow
+from tuner_app.tuners.trial_seed import trial_seed
 
 
 def observed(value):
@@ -46,3 +49,24 @@ def test_of_a_lineage_it_has_every_stretch():
     assert (assigned["TRIAL_SEED"], assigned["EPOCHS"]) == (5, SearchConfig().epochs)
     assert 'os.environ["KERAS_BACKEND"] = "jax"' in text
     assert 'best = max(metrics["val_accuracy"])' in text and "(in the search: 0.75)" in text
+
+
+def test_a_promoted_trial_is_one_training_where_all_of_its_line_came_to_their_ends():
+    def promoted(number, first, end, **more):
+        values = {"tuner/initial_epoch": first, "tuner/epochs": end}
+        values |= {"tuner/trial_id": str(number - 1)} if first else {}
+        facts = {"mode": "stacked", "epochs": end - first, "note": {"seed": [4, 1]}} | more
+        return TrialRow(str(number), number, "COMPLETED", 1, values, 0.5, **facts)
+
+    def is_whole(*line):
+        trials = {row.trial_id: row for row in line}
+        return in_one_go(SimpleNamespace(trial=trials.get), line[-1])
+
+    line = [promoted(0, 0, 1), promoted(1, 1, 3), promoted(2, 3, 9, failures=1)]
+    assert is_whole(*line) and is_whole(line[0])
+    assert not is_whole(replace(line[0], mode="fit"), *line[1:])
+    assert not is_whole(line[0], replace(line[1], epochs=1), line[2])
+    goal = {"name": "val_accuracy", "direction": "max"}
+    text = training_script(SearchConfig(epochs=27), goal, line[2])
+    assert f"TRIAL_SEED = {trial_seed(0, 4, failures=2)} " in text and "EPOCHS = 9" in text
+    assert SAME in text and SAME not in training_script(SearchConfig(), goal, line[2], whole=False)

@@ -13,7 +13,7 @@ from tuner_app.results.lineage import as_json as lineage_as_json
 from tuner_app.results.lineage import lineage_of
 from tuner_app.results.model_file import destination, save
 from tuner_app.results.schedule_script import schedule_script
-from tuner_app.results.training_script import training_script
+from tuner_app.results.training_script import in_one_go, training_script
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
 from tuner_app.tuners.trial_seed import trial_seed
@@ -60,7 +60,7 @@ def export(project, output=None, format=None):
         trial, _ = winner(reader)
         line = lineage_of(reader, trial.trial_id)
         first = reader.trial(line[0].trial_id).number if line else trial.number
-        sessions = reader.sessions()
+        sessions, whole = reader.sessions(), in_one_go(reader, trial)
     weights = Path(project) / f"trial_{trial.trial_id}" / WEIGHTS
     if not weights.is_file():
         raise UserError(
@@ -82,7 +82,7 @@ def export(project, output=None, format=None):
         script = schedule_script(config, objective, trial, line, seed, name, backend)
     else:
         way = way_of(config, dataset, trial)
-        script = training_script(config, objective, trial, name, way, backend)
+        script = training_script(config, objective, trial, name, way, backend, whole)
     try:
         beside["script"].write_text(script, encoding="utf-8")
         beside["requirements"].write_text(requirements(ran_with), encoding="utf-8")

@@ -105,7 +105,22 @@ SAME = "It does what the search did, but for rounding."
 NOT_SAME = "In the search it went on from another trial; here it begins anew."
 
 
-def training_script(config, objective, trial, file="best_train.py", way=None, backend="tensorflow"):
+def in_one_go(reader, trial):
+    """Whether what the search made of a trial is one training from the first epoch on: so it is
+    where Hyperband promoted it in a stack, after trials that came to the end of their epochs."""
+    while (before := trial.hyperparameters.get("tuner/trial_id")) is not None:
+        source = reader.trial(before)
+        values = source.hyperparameters
+        whole = source.epochs == values["tuner/epochs"] - values["tuner/initial_epoch"]
+        if not whole or {trial.mode, source.mode} != {"stacked"}:
+            return False
+        trial = source
+    return True
+
+
+def training_script(
+    config, objective, trial, file="best_train.py", way=None, backend="tensorflow", whole=True
+):
     """The script for one trial, as text.
 
     Args:
@@ -116,6 +131,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
         way: How the trial was trained: "stacked", by `fit` on "arrays", or by `fit` on "batches".
             None: as the trial's mode says, on arrays.
         backend: What Keras computed with.
+        whole: As `in_one_go` tells.
     """
     name, direction = next(iter(objective_parts(objective).items()))
     score = trial.score
@@ -133,7 +149,7 @@ def training_script(config, objective, trial, file="best_train.py", way=None, ba
         direction=direction,
         score=score,
         file=file,
-        promise=NOT_SAME if "tuner/trial_id" in trial.hyperparameters else SAME,
+        promise=SAME if whole else NOT_SAME,
         backend=f'import os\n\nos.environ["KERAS_BACKEND"] = {literal(backend)}\n\n'
         if late
         else "",
