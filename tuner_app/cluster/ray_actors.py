@@ -81,9 +81,15 @@ class Worker:
             os.chdir(folder)
         self.config, self.cores = SearchConfig.from_dict(config), cores
 
-    def train(self, owner, name: str) -> str:
-        """Trains until there are no more trials. Returns how they were stacked, in words."""
+    def train(self, owner, name: str, begun: list) -> str:
+        """Trains until there are no more trials. Returns how they were stacked, in words.
+
+        `begun`: References to what is there when the owner has begun.
+        """
+        import ray
+
         _set_up(self.config, self.cores)
+        ray.get(begun)
         from tuner_app.cluster.worker_tuner import WorkerTuner
 
         with working_copy(self.config, Channel(owner, "call_files"), name) as (config, apart):
