@@ -42,7 +42,11 @@ def test_the_live_view_shows_the_stack(monkeypatch):
 
 
 def test_the_plan_is_explained_and_nothing_is_kept(tuner_app_process, tmp_path):
-    found = tuner_app_process("search", "--max_trials=7", "--explain_plan", "--lanes=5")
+    asked = ("--max_trials=7", "--lanes=5", "--oracle=hyperband", "--epochs=9")
+    found = tuner_app_process("search", "--explain_plan", *asked)
     assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith("Stacked: 5 lanes, as asked for")
+    brackets, stacked = found.stdout.splitlines()
+    plan = "5 trials of 3 epochs, the best 1 up to 9; then 1 trial of 9 epochs"
+    assert brackets == f"Brackets: {plan}."
+    assert stacked.startswith("Stacked: 5 lanes, as asked for")
     assert list(tmp_path.iterdir()) == []
