@@ -10,6 +10,7 @@ import pytest
 
 from tuner_app.errors import UserError
 from tuner_app.population import CannotStack, Population, blocks, programs
+from tuner_app.population.ahead import Ahead
 from tuner_app.population.building import built
 from tuner_app.population.lane import initial_values
 from tuner_app.population.signature import describe
@@ -286,30 +287,34 @@ def test_one_lane_with_native_kernels_equals_plain_keras(plain_keras):
     assert_same(found[2], want, 1e-4)
 
 
-def test_with_xla_equals_plain_keras_and_an_epochs_end_is_compiled_ahead(
+def test_with_xla_equals_plain_keras_and_what_is_compiled_ahead_is_waited_for(
     stacked_equals_plain, monkeypatch
 ):
-    compiled, still_at_it = [], []
-    compiled_ahead, run = programs._compiled_ahead, programs.Programs.run
+    wanted, begun, done, unfinished = [], set(), set(), []
+    start, run = Ahead.start, programs.Programs.run
 
-    def ahead(work):
-        compiled_ahead(work)
-        compiled.append(len(work))
-        time.sleep(0.5)  # so that a run that does not wait is seen
+    def started(self, name, compile):
+        def slowly():
+            begun.add(name)
+            compile()
+            time.sleep(0.3)  # so that a run that does not wait is seen
+            done.add(name)
+
+        wanted.append(name)
+        start(self, name, slowly)
 
     def watched(self, name, *arguments):
         result = run(self, name, *arguments)
-        if name in ("tail", "close"):
-            still_at_it.append(self._ahead.is_alive())
+        unfinished.extend({name} & begun - done)
         return result
 
-    monkeypatch.setattr(programs, "_compiled_ahead", ahead)
+    monkeypatch.setattr(Ahead, "start", started)
     monkeypatch.setattr(programs.Programs, "run", watched)
     stacked_equals_plain(
         build, [{"rate": 0.2}, {"rate": 0.4}], (X, Y), HELD_OUT, batch_size=8, tolerance=1e-4
     )
-    assert compiled == [2]  # the smaller last batch, and the evaluation
-    assert still_at_it and not any(still_at_it)
+    assert wanted == ["train", "close", "tail"]
+    assert not unfinished
 
 
 RULES = {
