@@ -11,6 +11,7 @@ import pytest
 from tuner_app import oracles
 from tuner_app.population import alone
 from tuner_app.tuners import PopulationTuner
+from tuner_app.tuners.sequential import SequentialTuner
 
 STEPS = 4  # an epoch
 RANDOM = np.random.default_rng(0)
@@ -43,12 +44,13 @@ class Counting(keras.callbacks.Callback):
         logs["seen"], logs["step"] = float(self.seen), float(self.model.optimizer.iterations)
 
 
-def search(folder, lanes):
-    tuner = PopulationTuner(
+def search(folder, lanes, trials=None):
+    """By `fit` where `lanes` is None."""
+    tuner = (PopulationTuner if lanes else SequentialTuner)(
         oracles.create(
             "hyperband",
             keras_tuner.Objective("val_loss", "min"),
-            None,
+            trials,
             0,
             8,
             factor=4,
@@ -57,7 +59,7 @@ def search(folder, lanes):
         build,
         directory=folder,
         project_name="search",
-        lanes=lanes,
+        **({"lanes": lanes} if lanes else {}),
     )
     tuner.search(
         *TRAIN, batch_size=16, validation_data=VALIDATION, callbacks=[Counting()], verbose=0
@@ -135,3 +137,15 @@ def test_the_weights_kept_have_the_step_of_their_epoch(tuners):
         model.optimizer.build(model.trainable_variables)
         model.load_weights(tuner._get_checkpoint_fname(trial.trial_id))
         assert int(model.optimizer.iterations) == STEPS * (trial.best_step + 1)
+
+
+def test_by_fit_too_it_goes_on_from_the_last_epoch(tmp_path):
+    tuner = search(tmp_path, lanes=None, trials=5)
+    went_back = 0
+    for trial in promoted(tuner):
+        found = curve(tuner, trial)
+        steps = [STEPS * (epoch + 1) for epoch in found]
+        assert [metrics["step"] for metrics in found.values()] == steps
+        before = tuner.oracle.trials[trial.hyperparameters.values["tuner/trial_id"]]
+        went_back += before.best_step + 1 < before.hyperparameters.values["tuner/epochs"]
+    assert went_back

@@ -8,8 +8,11 @@ its best weights, as in KerasTuner.
 """
 
 import math
+import os
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from tuner_app.tuners import stack_checkpoint
 from tuner_app.tuners.stacked_trial import Run, StackedTrial
@@ -76,3 +79,38 @@ class Ends:
 
     def _folder(self, trial_id: str) -> Path:
         return Path(self._tuner.project_dir) / f"trial_{trial_id}"
+
+
+class EndWeights(keras.callbacks.Callback):
+    """Keeps the weights, slots and step of a trial's last epoch, where it is trained by `fit`.
+
+    Args:
+        tuner, trial_id: The trial's.
+    """
+
+    def __init__(self, tuner: Any, trial_id: str):
+        super().__init__()
+        self._path = end_weights(tuner, trial_id)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes them, if the training has come to its end."""
+        if epoch + 1 == (self.params or {}).get("epochs") and not self.model.stop_training:
+            partial = self._path.with_name(f"partial.{self._path.name}")
+            self.model.save_weights(partial)
+            os.replace(partial, self._path)
+
+
+def end_weights(tuner: Any, trial_id: str) -> Path:
+    """Where they are, if they are."""
+    return Path(tuner.project_dir) / f"trial_{trial_id}" / "end.weights.h5"
+
+
+def tidy_weights(tuner: Any) -> None:
+    """Deletes those that none goes on from any more."""
+    needed = getattr(tuner.oracle, "weights_needed", None)
+    if needed is None:
+        return
+    kept = needed()
+    for trial_id in tuner.oracle.trials:
+        if trial_id not in kept:
+            end_weights(tuner, trial_id).unlink(missing_ok=True)

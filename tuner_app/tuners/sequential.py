@@ -10,6 +10,7 @@ import keras
 from keras_tuner.src import utils
 from keras_tuner.src.engine import tuner_utils
 
+from tuner_app.tuners import promotion
 from tuner_app.tuners.base import StoredTuner
 from tuner_app.tuners.failed_run import DivergedError
 from tuner_app.tuners.trial_seed import trial_seed
@@ -75,8 +76,11 @@ class SequentialTuner(StoredTuner):
                 _EpochReporter(self, trial.trial_id, execution),
                 save_best,
             ]
+            if trial.trial_id in getattr(self.oracle, "weights_needed", set)():
+                callbacks.append(promotion.EndWeights(self, trial.trial_id))
             keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
             results.append(self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs))
+        promotion.tidy_weights(self)
         return results
 
     def seed_of(self, trial_id: str, execution: int) -> int:
@@ -105,7 +109,8 @@ class SequentialTuner(StoredTuner):
         if getattr(model, "optimizer", None) is not None and not model.optimizer.built:
             # Its slots and steps are in the file too; Keras loads them where there is room.
             model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._get_checkpoint_fname(trial_id))
+        end = promotion.end_weights(self, trial_id)
+        model.load_weights(end if end.exists() else self._get_checkpoint_fname(trial_id))
 
 
 class _EpochReporter(keras.callbacks.Callback):
