@@ -51,8 +51,8 @@ def _never_collected() -> Iterator[None]:
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
+        gc.freeze()
         if collects:
             gc.enable()
 
@@ -140,14 +140,14 @@ def threads() -> int:
 
 @contextlib.contextmanager
 def native_stderr_held_back() -> Iterator[None]:
-    """What is written to file descriptor 2 inside is dropped, or shown if an exception leaves."""
+    """What is written to file descriptor 2 inside is dropped, or shown if an error leaves."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(original, 2)
             held.seek(0)
             os.write(2, held.read())
