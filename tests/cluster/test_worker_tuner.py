@@ -324,6 +324,25 @@ def test_workers_that_do_not_see_the_directory_have_the_owner_write(
         assert not list(folder.glob("*.partial"))
 
 
+def test_promoted_trials_go_on_with_workers_that_do_not_see_the_directory(tmp_path):
+    def tuner(folder: Path, **options) -> PopulationTuner:
+        oracle = oracles.create("hyperband", "val_loss", 5, 3, 3, factor=3)
+        return PopulationTuner(oracle, build, directory=str(folder), project_name="p", **options)
+
+    tuner(tmp_path / "alone", lanes=2).search(**FIT)
+    service = SearchService(tuner(tmp_path), workers=1, lease=1e9)
+    service.begin(FIT["epochs"])
+    folder = tmp_path / "host" / "p"
+    folder.mkdir(parents=True)
+    place = Apart(folder, service.files, "a")
+    worker(service, "a", folder.parent, apart=place).search(**FIT)
+    service.finish("done")
+    found = results.read(tmp_path / "p")
+    assert any(t.hyperparameters.get("tuner/trial_id") and t.epochs == 2 for t in found.trials)
+    assert scores(tmp_path) == pytest.approx(scores(tmp_path / "alone"), rel=1e-6)
+    assert not list(folder.glob("trial_*/*")) and not list(tmp_path.rglob("end.*"))
+
+
 HELD = """
 import sys, tempfile
 from tuner_app.cluster.apart import working_copy

@@ -127,13 +127,20 @@ class Apart:
         for name, stamp in self._files.checkpoints().items():
             if name.startswith(own) or self._brought.get(name) == stamp:
                 continue
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "wb") as file:
-                # One that is replaced meanwhile comes as two halves, which are not believed.
-                while piece := self._files.get(name, file.tell()):
-                    file.write(piece)
+            self._get(name)  # if replaced meanwhile it comes as two halves, which are not believed
             self._brought[name] = stamp
+
+    def bring(self, below: str) -> None:
+        """Brings the files of a trial that is over, such as those in "trial_0"."""
+        for name in self._files.below(below):
+            self._get(name)
+
+    def _get(self, name: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            while piece := self._files.get(name, file.tell()):
+                file.write(piece)
 
 
 def _passing(name: str) -> bool:

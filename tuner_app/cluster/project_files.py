@@ -74,6 +74,12 @@ class ProjectFiles:
             found[path.relative_to(self.directory).as_posix()] = stat.st_size, stat.st_mtime_ns
         return found
 
+    def below(self, folder: str) -> list[str]:
+        """The names of the files in a trial's folder."""
+        paths = sorted((self.directory / _checked(f"{folder}/file").parent).glob("*"))
+        own = [path for path in paths if path.name != TRIAL_FILE and path.suffix != ".partial"]
+        return [f"{folder}/{path.name}" for path in own if path.is_file()]
+
     def get(self, name: str, start: int) -> bytes:
         """A piece of a file, from a byte on; empty behind its end."""
         with open(self.directory / _checked(name), "rb") as file:

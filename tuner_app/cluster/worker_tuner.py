@@ -102,6 +102,9 @@ class Working:
             return None
         trial = self.oracle.take(found)
         self._open[trial.trial_id] = TrialCost(0.0)
+        before = trial.hyperparameters.values.get("tuner/trial_id")
+        if before is not None and self.apart is not None:
+            self.apart.bring(f"trial_{before}")  # whose weights Hyperband has it go on from
         self.on_trial_begin(trial)
         return trial
 
@@ -148,7 +151,8 @@ class Working:
             self.apart.send(f"trial_{trial_id}")
         self._told("end", self.worker, trial_id, ended)
         if self.apart is not None:
-            self.apart.forget(f"trial_{trial_id}")
+            for done in (trial_id, trial.hyperparameters.values.get("tuner/trial_id")):
+                self.apart.forget(f"trial_{done}")
 
     def _told(self, name: str, *arguments: object) -> None:
         """A call whose answer is not needed, which need not be waited for where calls travel."""

@@ -22,7 +22,7 @@ from tuner_app.errors import UserError
 from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import TrialRecord
 from tuner_app.store.disk_fault import DiskFault, disk_fault
-from tuner_app.tuners import failed_run, resuming, what_was_asked
+from tuner_app.tuners import failed_run, promotion, resuming, what_was_asked
 from tuner_app.tuners.audience import tell
 from tuner_app.tuners.observer import Observer
 from tuner_app.tuners.project_tuner import ProjectTuner
@@ -58,6 +58,7 @@ class StoredTuner(ProjectTuner):
         self.observers = list(observers)
         self._open: dict[str, TrialCost] = {}
         self._exhausted = False
+        self._tidied: set[str] = set()  # trials of whose ends nothing is kept
         super().__init__(oracle, hypermodel, *arguments, **keywords)
 
     # The search.
@@ -219,6 +220,7 @@ class StoredTuner(ProjectTuner):
             if self._weights:
                 self._weights.ended(record)
             self._tell("trial_ended", record)
+            promotion.tidy(self, self._tidied)
         if isinstance(error, errors.FatalError):
             raise error
         self.oracle.check_failures()

@@ -9,6 +9,7 @@ its best weights, as in KerasTuner.
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,68 +18,46 @@ import keras
 from tuner_app.tuners import stack_checkpoint
 from tuner_app.tuners.stacked_trial import Run, StackedTrial
 
-_FILE = "end.lanes.npz"
+_STATE, _WEIGHTS = "end.lanes.npz", "end.weights.h5"  # of a stack, and by `fit`
 
 
-class Ends:
-    """Where trials stood at their ends, as far as others may go on from there.
+def may_go_on(values: Mapping[str, Any]) -> bool:
+    """Whether a trial with these values is on a rung below its bracket's last."""
+    return values.get("tuner/round", 0) < values.get("tuner/bracket", 0)
 
-    Args:
-        tuner: Whose oracle says by `weights_needed` which trials may be gone on from; without that
-            there are none.
-    """
 
-    def __init__(self, tuner: Any):
-        self._tuner = tuner
-        self._needed = getattr(tuner.oracle, "weights_needed", None)
-        files = Path(tuner.project_dir).glob(f"trial_*/{_FILE}") if self._needed else ()
-        self._kept = {file.parent.name.removeprefix("trial_") for file in files}
+def note_end(run: Run, trial: Any, lane: Any) -> None:
+    """Takes down where a run stands that has ended, before its callbacks hear of the end."""
+    stopped = run.callbacks is not None and run.callbacks.model.stop_training
+    if may_go_on(trial.hyperparameters.values) and lane.epoch >= lane.epochs and not stopped:
+        callbacks = run.callbacks and run.callbacks.state(without_files=True)
+        run.end_state = run.state(lane.state) | {"callbacks": callbacks}
 
-    def note(self, run: Run, lane: Any) -> None:
-        """Takes down where a run stands that has ended, before its callbacks hear of the end."""
-        if self._needed is None or run.key[0] not in self._needed():
-            return
-        stopped = run.callbacks is not None and run.callbacks.model.stop_training
-        if lane.epoch >= lane.epochs and not stopped:
-            callbacks = run.callbacks and run.callbacks.state(without_files=True)
-            run.end_state = run.state(lane.state) | {"callbacks": callbacks}
 
-    def write(self, stacked: StackedTrial) -> None:
-        """Keeps where a trial stood that has ended."""
-        states = [run.end_state for run in stacked.runs]
-        if None not in states:
-            folder = self._tuner.get_trial_dir(stacked.trial_id)
-            stack_checkpoint.write(folder, {"runs": states}, _FILE)
-            self._kept.add(stacked.trial_id)
+def write(tuner: Any, stacked: StackedTrial) -> None:
+    """Keeps where a trial of a stack stood when it ended."""
+    states = [run.end_state for run in stacked.runs]
+    if None not in states:
+        folder = tuner.get_trial_dir(stacked.trial_id)
+        stack_checkpoint.write(folder, {"runs": states}, _STATE)
 
-    def tidy(self) -> None:
-        """Deletes what none goes on from any more."""
-        needed = self._needed() if self._kept else set()
-        for trial_id in self._kept - needed:
-            stack_checkpoint.delete(self._folder(trial_id), _FILE)
-        self._kept &= needed
 
-    def beginning(self, trial: Any) -> dict[str, Any] | None:
-        """Where a promoted trial begins, as a checkpoint tells it; None where it is not known."""
-        before = trial.hyperparameters.values.get("tuner/trial_id")
-        if before not in self._kept:
-            return None
-        found = stack_checkpoint.read(self._folder(before), _FILE)
-        if found is None:
-            return None
-        trained = trial.hyperparameters.values["tuner/initial_epoch"]
-        begun = {"logs": [], "reported": [], "done": False, "trained": trained}
-        maximized = self._tuner.oracle.objective.direction == "max"
-        return {
-            "best_value": -math.inf if maximized else math.inf,
-            "best_weights": None,
-            "best_slots": None,
-            "seconds": 0.0,
-            "runs": [state | begun for state in found["runs"]],
-        }
-
-    def _folder(self, trial_id: str) -> Path:
-        return Path(self._tuner.project_dir) / f"trial_{trial_id}"
+def beginning(tuner: Any, trial: Any) -> dict[str, Any] | None:
+    """Where a promoted trial begins, as a checkpoint tells it; None where it is not known."""
+    before = trial.hyperparameters.values.get("tuner/trial_id")
+    found = before and stack_checkpoint.read(_folder(tuner, before), _STATE)
+    if not found:
+        return None
+    trained = trial.hyperparameters.values["tuner/initial_epoch"]
+    begun = {"logs": [], "reported": [], "done": False, "trained": trained}
+    maximized = tuner.oracle.objective.direction == "max"
+    return {
+        "best_value": -math.inf if maximized else math.inf,
+        "best_weights": None,
+        "best_slots": None,
+        "seconds": 0.0,
+        "runs": [state | begun for state in found["runs"]],
+    }
 
 
 class EndWeights(keras.callbacks.Callback):
@@ -102,15 +81,23 @@ class EndWeights(keras.callbacks.Callback):
 
 def end_weights(tuner: Any, trial_id: str) -> Path:
     """Where they are, if they are."""
-    return Path(tuner.project_dir) / f"trial_{trial_id}" / "end.weights.h5"
+    return _folder(tuner, trial_id) / _WEIGHTS
 
 
-def tidy_weights(tuner: Any) -> None:
-    """Deletes those that none goes on from any more."""
+def tidy(tuner: Any, tidied: set[str]) -> None:
+    """Deletes what none goes on from any more.
+
+    Args:
+        tidied: The trials that were looked after; it grows.
+    """
     needed = getattr(tuner.oracle, "weights_needed", None)
     if needed is None:
         return
-    kept = needed()
-    for trial_id in tuner.oracle.trials:
-        if trial_id not in kept:
-            end_weights(tuner, trial_id).unlink(missing_ok=True)
+    for trial_id in set(tuner.oracle.end_order) - tidied - needed():
+        for name in (_STATE, _WEIGHTS):
+            (_folder(tuner, trial_id) / name).unlink(missing_ok=True)
+        tidied.add(trial_id)
+
+
+def _folder(tuner: Any, trial_id: str) -> Path:
+    return Path(tuner.project_dir) / f"trial_{trial_id}"

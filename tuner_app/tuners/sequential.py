@@ -76,11 +76,10 @@ class SequentialTuner(StoredTuner):
                 _EpochReporter(self, trial.trial_id, execution),
                 save_best,
             ]
-            if trial.trial_id in getattr(self.oracle, "weights_needed", set)():
+            if promotion.may_go_on(trial.hyperparameters.values):
                 callbacks.append(promotion.EndWeights(self, trial.trial_id))
             keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
             results.append(self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs))
-        promotion.tidy_weights(self)
         return results
 
     def seed_of(self, trial_id: str, execution: int) -> int:

@@ -10,11 +10,10 @@ from keras_tuner.src import utils
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack, Plan, Population, Readout
 from tuner_app.population.vectorize import is_out_of_memory
-from tuner_app.tuners import stack_checkpoint
+from tuner_app.tuners import promotion, stack_checkpoint
 from tuner_app.tuners.admission import admit, build
 from tuner_app.tuners.fit_arguments import FitArguments
 from tuner_app.tuners.lane_budget import most_open_after_deaths
-from tuner_app.tuners.promotion import Ends
 from tuner_app.tuners.sequential import LONGEST_WAIT
 from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
 from tuner_app.tuners.tail import Tail
@@ -38,7 +37,6 @@ class StackedSearch:
         self.files: dict[tuple[int, ...], tuple] = {}  # by structure, which is kept with them
         self.saved = {s["trial_id"]: s for s in stack_checkpoint.read(tuner.checkpoint_dir) or []}
         self.saved_at = time.monotonic()
-        self.ends = Ends(tuner)
         self.plan = tuner.plan_for(arguments)
         self._use_lanes(self.plan.lanes)
         queued = tuner.store.unfinished()
@@ -81,7 +79,6 @@ class StackedSearch:
                 time.sleep(wait)
                 wait = min(LONGEST_WAIT, 2 * wait + 0.01)
         stack_checkpoint.delete(self.tuner.checkpoint_dir)
-        self.ends.tidy()
 
     def _compact_if_it_pays(self) -> None:
         if not self.ending:
@@ -119,7 +116,7 @@ class StackedSearch:
         try:
             saved = self.saved.pop(stacked.trial_id, None)
             saved = saved or self.tuner.saved_elsewhere(stacked.trial_id)
-            admit(self, stacked, saved or self.ends.beginning(trial))
+            admit(self, stacked, saved or promotion.beginning(self.tuner, trial))
         except Exception as error:
             self._give_up(stacked, error)
         else:
@@ -194,7 +191,7 @@ class StackedSearch:
         if not run.done:
             run.done = self.tuner._obey(stacked.trial_id)
         if run.done:
-            self.ends.note(run, self.population.lane(run.key))
+            promotion.note_end(run, stacked.trial, self.population.lane(run.key))
             run.end()
             self._leave(run)
 
@@ -240,7 +237,7 @@ class StackedSearch:
             path = tuner._get_checkpoint_fname(stacked.trial_id)
             file.write(path, stacked.best_weights, stacked.best_slots)
             utils.save_json(tuner._get_build_config_fname(stacked.trial_id), build_config)
-        self.ends.write(stacked)
+        promotion.write(tuner, stacked)
         stacked.spend(time.monotonic() - began, tuner)
         del self.open[stacked.trial_id]
         self.suspects.discard(stacked.trial_id)
@@ -248,7 +245,6 @@ class StackedSearch:
         tuner.stacked += 1
         tuner.stack_stats = self.population.stats
         tuner._close_trial(stacked.trial, mode="stacked", **self._outcome(stacked))
-        self.ends.tidy()
 
     def _outcome(self, stacked: StackedTrial) -> dict[str, Any]:
         """What a trial came to, as `_close_trial` takes it."""
