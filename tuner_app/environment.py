@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tuner_app.deferred import deferred
 from tuner_app.errors import UserError
 
 # What a search imports besides TensorFlow and Keras, and what takes long of it.
@@ -30,9 +31,13 @@ def import_quietly(*also: str) -> None:
     shown = "TF_CPP_MIN_LOG_LEVEL" in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _never_collected():
-        with contextlib.nullcontext() if shown else native_stderr_held_back():
-            # TensorFlow imports JAX where it finds it, for a converter that nothing here uses. It
-            # may import Keras, too, which has to find its backend.
+        # TensorFlow imports JAX where it finds it, for a converter that nothing here uses. It may
+        # import Keras, too, which has to find its backend; and which imports Matplotlib where it
+        # finds it, for pictures that nothing here asks it for.
+        with (
+            contextlib.nullcontext() if shown else native_stderr_held_back(),
+            deferred("matplotlib", "pyplot", "patches"),
+        ):
             with _not_found("jax") if _backend() == "tensorflow" else contextlib.nullcontext():
                 import tensorflow  # noqa: F401
             import keras  # noqa: F401

@@ -1,0 +1,62 @@
+"""What stands for a module: who imports it, who uses it, and who does so too early."""
+
+import sys
+
+import pytest
+
+from tuner_app.deferred import deferred
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package that nobody has imported, with two modules."""
+    folder = tmp_path / "deferred_package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    for name in ("one", "two"):
+        (folder / f"{name}.py").write_text(f"NAME = '{name}'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder.name
+    for name in [name for name in sys.modules if name.startswith(folder.name)]:
+        del sys.modules[name]
+
+
+def test_a_module_is_imported_when_something_of_it_is_used(package):
+    with deferred(package, "one"):
+        import deferred_package.one as by_name
+        from deferred_package import one as by_from
+    assert not [name for name in sys.modules if name.startswith(package)]
+    assert by_name is by_from and by_name.NAME == "one"
+    assert sys.modules["deferred_package.one"].NAME == "one"
+    with pytest.raises(AttributeError, match="MISSING"):
+        _ = by_name.MISSING
+
+
+def test_other_modules_and_contents_are_not_there_while_it_is_deferred(package):
+    with deferred(package, "one"):
+        with pytest.raises(ImportError):
+            import deferred_package.two
+        with pytest.raises(ImportError):
+            from deferred_package.one import NAME  # noqa: F401
+    import deferred_package.two
+
+    assert deferred_package.two.NAME == "two"
+
+
+def test_a_module_that_was_imported_before_stays_itself(package):
+    import deferred_package.one as before
+
+    with deferred(package, "one"):
+        import deferred_package.one as inside
+    assert inside is before is sys.modules["deferred_package.one"]
+
+
+def test_what_is_not_installed_is_not_found(package):
+    with deferred("no_such_package", "one"), pytest.raises(ImportError):
+        import no_such_package.one  # noqa: F401
+
+
+def test_an_error_leaves_no_stand_in(package):
+    with pytest.raises(KeyboardInterrupt), deferred(package, "one"):
+        raise KeyboardInterrupt
+    assert not [name for name in sys.modules if name.startswith(package)]
