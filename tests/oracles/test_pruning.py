@@ -185,3 +185,25 @@ def test_asha_lets_a_third_pass_rounded_up_and_ties():
     assert passes([5, 6, 4, 4.5, 7, 4.5, 5], "minimize") == [1, 0, 1, 1, 0, 1, 0]
     assert passes([-5, -6, -4, -4.5, -7, -4.5, -5], "maximize") == [1, 0, 1, 1, 0, 1, 0]
     assert passes([5, math.nan, 4], "minimize") == [1, 0, 1]
+
+
+@pytest.mark.parametrize("pruner", ["none", "asha"])
+def test_what_ends_first_is_enough_for_the_model(pruner):
+    """So the trials that take the freed places are the model's, not quasi-random ones."""
+    made = oracle(pruner, "auto", trials=60, explore="sobol")
+    opened = [made.create_trial(f"slot{i}") for i in range(made.most_open)]
+    epochs = 1 if pruner == "asha" else EPOCHS
+    values = {t.trial_id: t.hyperparameters.values["a"] for t in opened}
+    for epoch in range(epochs):
+        made.hear([(i, 0, epoch, {"score": value(a, epoch)}) for i, a in values.items()])
+    for trial in opened:
+        if made.verdict(trial.trial_id):
+            trial.status, trial.message = "STOPPED", made.verdict(trial.trial_id)
+        elif pruner == "none":
+            made.update_trial(trial.trial_id, {"score": value(values[trial.trial_id], EPOCHS - 1)})
+            trial.status = "COMPLETED"
+        else:
+            continue
+        made.end_trial(trial)
+    assert made.mirror.finished >= made.startup
+    assert made.most_open <= 15  # and not many more are drawn before the first is known

@@ -4,6 +4,8 @@
 'MedianPruner'
 """
 
+import math
+
 import optuna
 
 from tuner_app.errors import unknown
@@ -19,6 +21,12 @@ PRUNERS = {
     "patient": "as median, but only without a better value for a tenth of the epochs",
 }
 _FACTOR = 3  # of a rung's trials to the next rung's
+
+
+def kept_of(name: str) -> float:
+    """Of so many trials that come to its first rung together a pruner keeps one; infinite where it
+    has no rungs."""
+    return _FACTOR if name in ("asha", "hyperband") else math.inf
 
 
 def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:

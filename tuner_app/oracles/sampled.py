@@ -1,5 +1,6 @@
 """An oracle whose values come from an Optuna sampler."""
 
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -145,10 +146,13 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     @property
     def most_open(self) -> int:
-        """How many trials are worth having open: with all at once a model would learn nothing."""
+        """How many trials are worth having open: with all at once a model would learn nothing. At
+        least so many that the first that end, at a pruner's first rung or their last epoch, are
+        enough for the model: else those that take their places are no proposals of it yet."""
         if self.max_trials is None or not self.startup:
             return sys.maxsize
-        return max(self.startup, self.max_trials // 5)
+        first = math.ceil(self.startup / (1 - 1 / pruning.kept_of(self.pruner)))
+        return max(first, self.max_trials // 5)
 
     @property
     def space(self) -> SearchSpace:
