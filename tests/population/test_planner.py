@@ -1,12 +1,18 @@
 """The plan: lanes for little models, native kernels for large ones, memory respected."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
+from tuner_app import optimizers
+from tuner_app.optimizers.step_work import StepWork
 from tuner_app.population import CannotStack
+from tuner_app.population.estimates import Mode, estimate, rule_step
 from tuner_app.population.model_sample import ModelSample
-from tuner_app.population.planner import Mode, estimate, native_mode, plan
+from tuner_app.population.planner import native_mode, plan
+from tuner_app.population.rule_work import rule_work
 from tuner_app.population.timing import Timing, timed
 from tuner_app.population.work import lane_bytes, multiplications
 
@@ -35,6 +41,12 @@ def time_enough(monkeypatch):
     monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", np.inf)
 
 
+def as_on_jax(monkeypatch):
+    for module in ("planner", "estimates"):
+        monkeypatch.setattr(f"tuner_app.population.{module}.on_jax", lambda: True)
+        monkeypatch.setattr(f"tuner_app.population.{module}._on_accelerator", lambda: False)
+
+
 def native(model, steps=1e6):
     return native_mode(ModelSample.of([lambda: model]), 32, SPEED, steps)
 
@@ -43,10 +55,19 @@ def no_timing(*_):
     raise AssertionError("this needs no timing")
 
 
-def planned(build=dense, *more, trials=100, epochs=10, batch_size=32, memory=2**40, **options):
+def planned(
+    build=dense,
+    *more,
+    train=(X, Y),
+    trials=100,
+    epochs=10,
+    batch_size=32,
+    memory=2**40,
+    **options,
+):
     return plan(
         [build, *more],
-        (X, Y),
+        train,
         batch_size=batch_size,
         trials=trials,
         epochs=epochs,
@@ -81,7 +102,9 @@ def test_little_models_get_lanes_and_large_ones_native_kernels():
     assert "100 lanes (estimated" in little.reason
     short = planned(trials=6, epochs=1)
     assert (short.native, short.lanes) == (False, 6)
-    assert "would save less than 2 s" in short.reason
+    near = planned(lambda: dense(500), trials=6, epochs=10, rate=lambda: 1e9)
+    assert (near.native, near.lanes) == (False, 6)
+    assert "would save less than 2 s" in near.reason
     large = planned(lambda: dense(4000), batch_size=4096, epochs=20, rate=lambda: 1e12)
     assert (large.native, large.lanes) == (True, 1)
     assert "one lane with native kernels (estimated" in large.reason
@@ -148,13 +171,13 @@ def test_few_trials_of_a_large_model_are_not_stacked():
 
 def test_a_trial_or_two_of_a_model_of_many_layers_are_left_to_fit():
     def deep():
-        layers = [L.Dense(8) for _ in range(100)]
+        layers = [L.Dense(8) for _ in range(150)]
         model = keras.Sequential([L.Input((8, 8, 1)), L.Flatten(), *layers, L.Dense(10)])
         model.compile("sgd", "mse")
         return model
 
     one = planned(deep, trials=1, epochs=1)
-    assert one.by_fit and "fit (estimated" in one.reason and "s in one lane" in one.reason
+    assert one.by_fit and "fit (estimated" in one.reason and "s in 1 lane" in one.reason
     # What it can't be left, a killed search's stack, has the native kernels.
     assert (one.lanes, one.native) == (1, True)
     assert not planned(deep, trials=8, epochs=1).by_fit
@@ -178,8 +201,7 @@ def test_memory_counts_what_is_evaluated_at_once():
 
 def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
     """A ResNet-20 was slower in lanes there, and a CNN of as much arithmetic quicker."""
-    monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
-    monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
+    as_on_jax(monkeypatch)
 
     def deep():
         layers = [L.Conv2D(16, 3, padding="same") for _ in range(20)]
@@ -205,8 +227,7 @@ def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
 
 
 def test_convolutions_of_jax_are_timed_as_they_will_run(monkeypatch):
-    monkeypatch.setattr("tuner_app.population.planner._on_jax", lambda: True)
-    monkeypatch.setattr("tuner_app.population.planner._on_accelerator", lambda: False)
+    as_on_jax(monkeypatch)
     mode = native(convolution())
     assert (mode.steps_per_call, mode.jit_compile) == (1, None)  # a step a call: without a loop
     assert native(dense()).steps_per_call > 1
@@ -286,11 +307,11 @@ def test_a_single_lane_has_a_program_for_each_optimizer_too():
 
 def test_each_structure_is_compiled():
     sizes = [lambda units=units: dense(units) for units in range(1, 9)]
-    many, one = planned(*sizes, trials=20), planned(trials=20)
+    many, one = (planned(*builds, trials=20, epochs=1500) for builds in (sizes, [dense]))
     assert "20 trials of about 20 structures" in many.reason
     assert "structures" not in one.reason
-    # Lanes are little use where every trial has a program of its own, which takes longer there.
-    assert (many.native, one.native) == (True, False)
+    # XLA is little use where every trial has a program of its own, which takes longer with it.
+    assert (many.jit_compile, one.jit_compile) == (False, None)
 
 
 def test_the_plan_is_for_the_mean_of_the_models():
@@ -317,3 +338,72 @@ def test_a_draw_that_cannot_be_built_is_left_out():
 def test_models_that_take_long_to_build_are_judged_by_the_first(monkeypatch):
     monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", -1.0)
     assert len(ModelSample.of([dense, dense, dense]).models) == 1
+
+
+def with_rule(name, units=784, features=784):
+    model = keras.Sequential([L.Input((features,)), L.Dense(units, use_bias=False)])
+    model.compile(optimizers.get(name)(), "mse")
+    return model
+
+
+def planned_with(*names, **options):
+    x, y = np.zeros((2000, 784), "float32"), np.zeros((2000, 784), "float32")
+    builds = [functools.partial(with_rule, name) for name in names]
+    return planned(*builds, train=(x, y), trials=8, epochs=5, **options)
+
+
+def test_an_optimizers_products_and_decompositions_are_counted():
+    m, n = 30, 20
+    shampoo = StepWork(
+        2 * m * n * (m + n) + (m**3 + n**3) / 10, ((m, 0.1), (n, 0.1)), (), 2 * (m * m + n * n)
+    )
+    assert rule_work(with_rule("shampoo", n, m)) == shampoo
+    assert rule_work(with_rule("soap", n, m)).first_eigen == (m, n)
+    # Five times X Xᵀ, its square, and the product with X.
+    for muon in (with_rule("muon", n, m), with_rule("muon", m, n)):
+        assert rule_work(muon).multiplications == 5 * (2 * n * n * m + n**3)
+    assert rule_work(with_rule("adam")) == StepWork()
+    wrapped = with_rule("lookahead", n, m)
+    wrapped.compile(optimizers.get("lookahead")(inner="shampoo"), "mse")
+    assert rule_work(wrapped) == shampoo
+
+
+def test_keras_own_muon_costs_what_ours_does():
+    model = with_rule("muon")
+    want = rule_work(model)
+    model.compile(keras.optimizers.Muon(), "mse")
+    assert rule_work(model) == want
+
+
+def test_decompositions_keep_out_of_xla():
+    """On TensorFlow its eigenvectors take a hundred times as long as LAPACK's."""
+    found = planned_with("shampoo")
+    assert found.jit_compile is False
+    assert "mostly for the optimizer" in found.reason
+    assert "mostly" not in planned_with("adam").reason
+    # SOAP has them in its first step alone: seven seconds each of two for every trial.
+    assert planned_with("soap").jit_compile is False
+
+
+def test_lanes_compute_every_type_of_optimizer():
+    sample = ModelSample.of([functools.partial(with_rule, n) for n in ("shampoo", "adam", "adam")])
+    lanes, alone = Mode(8, False, jit_compile=False), Mode(1, True, jit_compile=False)
+    cost = {mode: rule_step(sample, mode, SPEED, 100) for mode in (lanes, alone)}
+    assert cost[lanes] == pytest.approx(3 * cost[alone])
+    assert sample.rules == 2
+    # So a few trials of it among many others are better trained one after another.
+    assert planned_with("shampoo", "adam", "adam").native
+
+
+def test_memory_counts_an_optimizers_matrices():
+    build = functools.partial(with_rule, "shampoo", 16, 16)
+    data = np.zeros((64, 16), "float32"), np.zeros((64, 16), "float32")
+    matrices = 8 * 2 * (16**2 + 16**2)  # old and new, of both sides
+    memory = 20 * (lane_bytes(build(), 32) + matrices)
+    assert planned(build, train=data, memory=memory).lanes == 20
+
+
+def test_a_mode_is_named():
+    assert Mode(1, False, jit_compile=False).name == "1 lane without XLA"
+    assert Mode(2, False).name == "2 lanes"
+    assert Mode(1, True, jit_compile=False).name == "one lane with native kernels"

@@ -103,9 +103,9 @@ def test_the_weights_of_the_best_trials_alone_are_kept(tuner):
 def test_the_plan_says_how_and_why(tuner):
     planned = tuner(plain, trials=6)
     words = planned.explain(TX, TY, epochs=2)
-    assert words.startswith("Stacked: 6 lanes (estimated: ")
+    assert words.startswith("Stacked: 6 lanes without XLA (estimated: ")
     planned.oracle.hyperparameters.values.clear()  # as a resume finds them
-    assert planned.explain(TX, TY, epochs=2).startswith("Stacked: 6 lanes (estimated: ")
+    assert planned.explain(TX, TY, epochs=2).startswith("Stacked: 6 lanes without XLA (estimated: ")
     words = planned.explain(TX, TY, epochs=2, steps_per_epoch=3)
     assert words == "One by one, by fit: fit is given steps_per_epoch=3."
     assert not Path(planned.project_dir).exists()
@@ -119,7 +119,7 @@ def test_of_a_resumed_search_what_is_left_is_planned(tuner):
         first._close_trial(trial, {"val_loss": 1.0}, best_epoch=0)
     first.close()
     killed = tuner(plain, trials=5)
-    assert killed.explain(TX, TY, epochs=2).startswith("Stacked: 3 lanes (estimated: ")
+    assert killed.explain(TX, TY, epochs=2).startswith("Stacked: 3 lanes without XLA (estimated: ")
     for _ in range(3):
         killed._close_trial(killed._open_trial(), {"val_loss": 1.0}, best_epoch=0)
     killed.close()

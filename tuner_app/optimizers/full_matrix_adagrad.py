@@ -16,6 +16,7 @@ from keras import ops
 from tuner_app.optimizers.matrix_sides import eigenpairs
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.step_work import StepWork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,10 @@ class FullMatrixAdagradRule(Rule):
     def init_slots(self, param):
         n = math.prod(param.shape)
         return {"G": ops.zeros((n, n), dtype=param.dtype)}
+
+    def work(self, shape):
+        n = math.prod(shape)
+        return StepWork(3.0 * n * n, ((n, 1.0),), matrices=2 * n * n)  # of float64
 
     def update(self, param, grad, slots, hyperparameters, step):
         g = ops.reshape(grad, (-1, 1))

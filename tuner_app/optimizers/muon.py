@@ -17,6 +17,7 @@ from tuner_app.optimizers.adam import AdamRule
 from tuner_app.optimizers.matrix_sides import matrix_shape
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.step_work import StepWork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,9 @@ class MuonRule(Rule):
     def init_slots(self, param):
         return {"m": ops.zeros_like(param)}
 
+    def work(self, shape):
+        return orthogonal_work(*matrix_shape(shape), self.iterations)
+
     def update(self, param, grad, slots, hyperparameters, step):
         mu = hyperparameters["momentum"]
         # m ← μ m + g;  O = orthogonal(g + μ m)
@@ -64,6 +68,12 @@ def orthogonal(G, iterations):
         A = X @ ops.transpose(X)
         X = 3.4445 * X + (-4.7750 * A + 2.0315 * (A @ A)) @ X
     return X if wide else ops.transpose(X)
+
+
+def orthogonal_work(rows, columns, iterations):
+    """Of `orthogonal`: X Xᵀ, its square, and the product with X."""
+    n, m = sorted((rows, columns))
+    return StepWork(float(iterations * (2 * n * n * m + n**3)))
 
 
 @keras.saving.register_keras_serializable(package="tuner_app")

@@ -20,6 +20,7 @@ Methods that need more have their place, each one optional method or attribute o
 - **Its own decay.** Decoupled decay is taken off before `update`, αλx. A rule whose paper has it
   elsewhere sets `own_decay` and finds λ among the hyperparameters, 0 where a variable is excluded.
 - **Another rule for some variables**, by their shape or path: `rule_for` (Muon).
+- **Matrix products and decompositions**, by which a search plans, are counted by `work`.
 - **A wrapper** changes what any other rule does: `wrapper.py`.
 """
 
@@ -30,6 +31,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from tuner_app.errors import UserError
+from tuner_app.optimizers.step_work import StepWork
 
 Slots = dict[str, Any]
 
@@ -119,6 +121,10 @@ class Rule(abc.ABC):
     def rule_for(self, path: str, shape: tuple[int, ...]) -> "Rule":
         """The rule of one variable. It must use the hyperparameters of this one."""
         return self
+
+    def work(self, shape: tuple[int, ...]) -> StepWork:
+        """What a step of a tensor of that shape takes beyond single elements' arithmetic."""
+        return StepWork()
 
     def check(self, name: str, value: float) -> None:
         """Raises UserError where a hyperparameter's value can't be right."""

@@ -8,6 +8,7 @@ learning rate, then epsilon and rho.
 
 import dataclasses
 import functools
+import math
 
 import keras
 from keras import ops
@@ -23,6 +24,7 @@ from tuner_app.optimizers.matrix_sides import (
 from tuner_app.optimizers.rarely import rarely
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.step_work import StepWork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,14 @@ class ShampooRule(Rule):
             slots[side] = ops.zeros((n, n), dtype=param.dtype)
             slots[f"{side}_root"] = ops.eye(n, dtype=param.dtype)
         return slots
+
+    def work(self, shape):
+        found, both = StepWork(), sides(shape, self.max_size)
+        for n in (size(shape, side) for side in both):
+            # The outer product and the scaling; V diag(λ) Vᵀ.
+            products = 2 * n * math.prod(shape) + n**3 / self.period
+            found += StepWork(products, ((n, 1 / self.period),), matrices=2 * n * n)
+        return found
 
     def update(self, param, grad, slots, hyperparameters, step):
         new = {}

@@ -8,6 +8,7 @@ Tune the learning rate and decay as AdamW's.
 
 import dataclasses
 import functools
+import math
 
 import keras
 from keras import ops
@@ -24,6 +25,7 @@ from tuner_app.optimizers.matrix_sides import (
 from tuner_app.optimizers.rarely import rarely
 from tuner_app.optimizers.rule import Range, Rule
 from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.step_work import StepWork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,14 @@ class SOAPRule(Rule):
     def _sides(self, shape):
         # The paper leaves vectors to Adam.
         return sides(shape, self.max_size) if len(shape) > 1 else ()
+
+    def work(self, shape):
+        found = StepWork()
+        for n in (size(shape, side) for side in self._sides(shape)):
+            # The outer product and three turns; M Q and its QR decomposition, about 3 products.
+            products = 4 * n * math.prod(shape) + 4 * n**3 / self.period
+            found += StepWork(products, first_eigen=(n,), matrices=2 * n * n)
+        return found
 
     def update(self, param, grad, slots, hyperparameters, step):
         beta_1, beta_2 = hyperparameters["beta_1"], hyperparameters["beta_2"]

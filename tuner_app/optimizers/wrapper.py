@@ -99,6 +99,9 @@ class Wrapper(Rule):
         object.__setattr__(rule, "_of_variable", inner)
         return rule
 
+    def work(self, shape):
+        return self.inner_rule.work(shape)
+
     def check(self, name, value):
         if name in self.own_defaults:
             super().check(name, value)

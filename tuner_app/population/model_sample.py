@@ -1,5 +1,6 @@
 """Some of the models that a search will train, by which the planner judges all of them."""
 
+import functools
 import math
 import time
 from collections import Counter
@@ -54,6 +55,22 @@ class ModelSample:
         return any(map(condition, self.models))
 
     @property
+    def rules(self) -> int:
+        """How many types of optimizer the models have."""
+        return len(self._by_rule)
+
+    def over_rules(self, number: Callable[[keras.Model], float]) -> float:
+        """The sum over the types of optimizer of a number's mean over the models that have it."""
+        return sum(sum(map(number, own)) / len(own) for own in self._by_rule.values())
+
+    @functools.cached_property
+    def _by_rule(self) -> dict:
+        found: dict = {}
+        for model in self.models:
+            found.setdefault(_rule(model), []).append(model)
+        return found
+
+    @property
     def typical(self) -> Callable[[], keras.Model]:
         """Builds the model whose work is the median's."""
         work = [multiplications(model, 1) for model in self.models]
@@ -75,6 +92,13 @@ class ModelSample:
             once = 0  # nothing is known of how they differ
         unseen = once * (once - 1) / (2 * (twice + 1))
         return max(1, min(trials, math.floor(often.total() + unseen)))
+
+
+def _rule(model):
+    try:
+        return describe(model).rule.structure
+    except CannotStack:
+        return id(model)
 
 
 def _structure(model, with_rule: bool):

@@ -2,11 +2,12 @@
 
 Lanes gain where starting operations costs more than their arithmetic, and nothing where one
 trial's arithmetic fills the machine; and their program takes longer to compile, which a search of
-few steps does not get back, nor one whose trials all have structures of their own. What both would
-take is estimated from the shapes of some models of the search and the machine's rate of
-multiplications. Where the estimates are near each other and the search is long
-beside it, both are timed for a moment. `fit` has the native kernels too and compiles for each trial
-anew, but sooner: it is for a few trials of a model of many layers.
+few steps does not get back, nor one whose trials all have structures of their own. Then lanes do
+without XLA, as they do for optimizers that decompose matrices. What each way would take is
+estimated from the shapes of some models of the search and the machine's rate of multiplications.
+Where the estimates are near each other and the search is long beside it, lanes and one lane are
+timed for a moment. `fit` has the native kernels too and compiles for each trial anew, but sooner:
+it is for a few trials of a model of many layers.
 """
 
 import math
@@ -15,16 +16,20 @@ from dataclasses import dataclass
 
 import keras
 
+from tuner_app.population.estimates import (
+    FIT_STEP,
+    Mode,
+    estimate,
+    first_by_fit,
+    on_jax,
+    rule_step,
+    slow_in_loops,
+)
 from tuner_app.population.model_sample import ModelSample
+from tuner_app.population.rule_work import rule_work
 from tuner_app.population.timing import Timing, multiplications_a_second, timed
 from tuner_app.population.vectorize import on_accelerator as _on_accelerator
-from tuner_app.population.work import (
-    activations,
-    has_convolutions,
-    lane_bytes,
-    multiplications,
-    weighted_layers,
-)
+from tuner_app.population.work import lane_bytes, multiplications
 
 _CLEAR = 2.0  # times that one estimate is the other's: nothing needs timing
 _WORTH_TIMING = 20.0  # times that a search takes longer than timing both modes
@@ -32,8 +37,6 @@ _WORTH_TIMING = 20.0  # times that a search takes longer than timing both modes
 _WORTH_LEAVING_LANES = 2.0  # seconds
 # By `fit` a trial depends on the process that trains it: to stack it is worth something.
 _WORTH_LEAVING_STACKS = 5.0  # seconds
-_MOST_STEPS = 256  # a call
-_FIT_STEP = 1.5e-3  # seconds that `fit` spends around each step
 # A step that takes so long is all arithmetic: further lanes would add memory alone.
 _LONGEST_STEP = 0.2  # seconds
 
@@ -57,23 +60,6 @@ class Plan:
     reason: str
     jit_compile: bool | None = None
     by_fit: bool = False
-
-
-@dataclass(frozen=True)
-class Mode:
-    """A way to train: as in `Population`, or by `fit`."""
-
-    lanes: int
-    native: bool
-    jit_compile: bool | None = None
-    steps_per_call: int = _MOST_STEPS
-    by_fit: bool = False
-
-    @property
-    def name(self) -> str:
-        if self.by_fit:
-            return "fit"
-        return "one lane with native kernels" if self.native else f"{self.lanes} lanes"
 
 
 def plan(
@@ -104,26 +90,29 @@ def plan(
     sample = ModelSample.of(builds)
     steps = max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
     each_lane = sample.mean(lambda model: lane_bytes(model, batch_size, held_out))
+    # A lane has the slots of every type of optimizer, old and new.
+    each_lane += 8.0 * sample.over_rules(lambda model: rule_work(model).matrices)
     fitting = max(1, int(memory // each_lane))
     lanes = max(1, min(lanes, trials, fitting))
     limit = f", as many as {memory / 2**30:.1f} GiB hold" if lanes == fitting < trials else ""
     speed = rate()
     work = sample.mean(lambda model: multiplications(model, batch_size))
-    filling = max(1, int(_LONGEST_STEP * 0.5 * speed / work))
+    products = sample.over_rules(lambda model: rule_work(model).multiplications)
+    filling = max(1, int(_LONGEST_STEP * 0.5 * speed / (work + products)))
     if filling < lanes:
         lanes, limit = filling, ", as many as fill the machine"
     structures = sample.structures(trials)
     programs = sample.structures(trials, with_rule=True)  # of one lane
     all_steps = trials * epochs * steps
-    stacked, fit = Mode(lanes, False), Mode(1, True, by_fit=True)
-    alone = native_mode(sample, batch_size, speed, all_steps / programs)
-    each = {
-        mode: estimate(sample, batch_size, mode, speed, structures) for mode in (stacked, alone)
-    }
+    shares = (structures, epochs * steps)
+    stacked = lanes_mode(sample, lanes, batch_size, speed, all_steps / structures, *shares)
+    alone = native_mode(sample, batch_size, speed, all_steps / programs, epochs * steps)
+    fit = Mode(1, True, by_fit=True)
+    each = {mode: estimate(sample, batch_size, mode, speed, *shares) for mode in (stacked, alone)}
 
     def seconds(mode):
         if mode is fit:
-            own = Timing(sample.mean(first_by_fit), each[alone].step + _FIT_STEP)
+            own = Timing(sample.mean(first_by_fit), each[alone].step + FIT_STEP)
             return trials * own.seconds(epochs * steps)
         return each[mode].seconds(all_steps, programs if mode is alone else structures)
 
@@ -146,11 +135,13 @@ def plan(
     else:
         instead = f"{_said(seconds(other))} in {other.name}"
     more = limit if chosen is stacked else ""
+    run = alone if chosen is fit else chosen  # by which what can't be left is still stacked
+    matrices = rule_step(sample, run, speed, epochs * steps)
     reason = (
         f"{chosen.name}{more} ({how}: {_said(seconds(chosen))} to train "
-        f"{trials} trial{'s' * (trials > 1)}{_of(structures)}, {instead})"
+        f"{trials} trial{'s' * (trials > 1)}{_of(structures)}"
+        f"{', mostly for the optimizer' * (matrices > 0.5 * each[run].step)}, {instead})"
     )
-    run = alone if chosen is fit else chosen  # by which what can't be left is still stacked
     per_call = _steps_per_call(run, steps, each[run].step * run.lanes)
     return Plan(run.lanes, run.native, per_call, reason, run.jit_compile, chosen is fit)
 
@@ -168,7 +159,38 @@ def _steps_per_call(mode: Mode, steps: int, seconds: float) -> int:
     return int(min(mode.steps_per_call, steps, max(1, math.ceil(1 / max(seconds, 1e-4)))))
 
 
-def native_mode(sample: ModelSample, batch_size: int, speed: float, steps: float) -> Mode:
+def lanes_mode(
+    sample: ModelSample,
+    lanes: int,
+    batch_size: int,
+    speed: float,
+    steps: float,
+    structures: int = 1,
+    trial_steps: float = math.inf,
+) -> Mode:
+    """Lanes with XLA or without it, which is slower a step and sooner there, and has LAPACK.
+
+    Args:
+        steps: of all trials of one structure; the others as in `estimate`.
+    """
+    by_xla, without_xla = Mode(lanes, False), Mode(lanes, False, jit_compile=False)
+    if on_jax() or _on_accelerator():
+        return by_xla
+
+    def seconds(mode):
+        found = estimate(sample, batch_size, mode, speed, structures, trial_steps)
+        return found.seconds(steps)
+
+    return min(by_xla, without_xla, key=seconds)
+
+
+def native_mode(
+    sample: ModelSample,
+    batch_size: int,
+    speed: float,
+    steps: float,
+    trial_steps: float = math.inf,
+) -> Mode:
     """One lane with the quickest kernels that the backend has for these models.
 
     XLA's convolutions inside a loop on a CPU take 10 to 30 times as long as TensorFlow's own (a
@@ -177,59 +199,17 @@ def native_mode(sample: ModelSample, batch_size: int, speed: float, steps: float
     saves (an MLP on 2 cores: 3 s against 0.8 s of processor time, for 0 to 0.3 ms a step).
 
     Args:
-        steps: of all trials of one structure.
+        steps: of all trials of one structure; trial_steps: as in `estimate`.
     """
     by_xla, by_steps = Mode(1, True), Mode(1, True, steps_per_call=1)
     without_xla = Mode(1, True, jit_compile=False)
-    if sample.any(_slow_in_loops):
-        return by_steps if _on_jax() else without_xla
-    if _on_jax() or _on_accelerator():
+    if sample.any(slow_in_loops):
+        return by_steps if on_jax() else without_xla
+    if on_jax() or _on_accelerator():
         return by_xla
 
     def seconds(mode):
-        return estimate(sample, batch_size, mode, speed).seconds(steps)
+        found = estimate(sample, batch_size, mode, speed, trial_steps=trial_steps)
+        return found.seconds(steps)
 
     return min(by_xla, without_xla, key=seconds)
-
-
-def _slow_in_loops(model) -> bool:
-    return has_convolutions(model) and not _on_accelerator()
-
-
-def _on_jax() -> bool:
-    return keras.backend.backend() == "jax"
-
-
-def estimate(
-    sample: ModelSample, batch_size: int, mode: Mode, speed: float, structures: int = 1
-) -> Timing:
-    """What tracing and compiling of one structure takes, and a step of one trial, at `speed`
-    multiplications a second.
-
-    The constants are of MLPs, CNNs, an LSTM and a ResNet-20 on 2 x86-64 cores. They are right
-    within a factor of two, as the choice between the modes needs it.
-    """
-    layers = sample.mean(weighted_layers)
-    work = sample.mean(lambda model: multiplications(model, batch_size))
-    convolutions_by_xla = _on_jax() and sample.any(_slow_in_loops)
-    if not mode.native:
-        step = 2e-4 * layers / max(1.0, mode.lanes / structures) + work / (0.5 * speed)
-        if convolutions_by_xla:
-            # Beside the products it is what passes between the layers that takes the time: of 20
-            # trials of a CNN at 32 by 32, 2.3 million numbers a step, half of 0.044 s a step.
-            passed = sample.mean(lambda model: activations(model, batch_size))
-            return Timing(1.5 + layers, step + 8e-9 * passed)
-        return Timing(1.5 + 0.5 * layers, step)
-    if convolutions_by_xla:
-        # A step is a call, which costs as much as three small layers.
-        return Timing(1.0 + 0.25 * layers, 3e-4 + 1e-4 * layers + work / (0.25 * speed))
-    if mode.jit_compile is False:
-        each = 4e-4 if sample.any(has_convolutions) else 2e-4
-        return Timing(0.3 + 0.15 * layers, each * layers + work / (0.8 * speed))
-    return Timing(0.7 + 0.3 * layers, 1e-4 * layers + work / (0.8 * speed))
-
-
-def first_by_fit(model) -> float:
-    """Seconds until `fit` has traced and compiled for a trial, which it does for each anew."""
-    each = 0.25 if _on_jax() else 0.08
-    return 0.5 + each * weighted_layers(model)

@@ -61,6 +61,11 @@ def weighted_layers(model) -> int:
     return max(1, sum(bool(layer._trainable_variables) for layer in model._flatten_layers()))
 
 
+def weights(model) -> int:
+    """How many numbers are trained."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_variables)
+
+
 def activations(model, batch_size: int) -> int:
     """The numbers that a step's forward pass hands from layer to layer."""
     return batch_size * sum(_output_size(layer) for layer in _called(model))

@@ -1,0 +1,24 @@
+"""What the optimizers of some models take beside the models' own arithmetic."""
+
+import keras
+
+from tuner_app.optimizers.matrix_sides import matrix_shape
+from tuner_app.optimizers.muon import orthogonal_work
+from tuner_app.optimizers.rule_optimizer import RuleOptimizer
+from tuner_app.optimizers.step_work import StepWork
+
+
+def rule_work(model) -> StepWork:
+    """Of a step of the model's optimizer, over all its variables.
+
+    An optimizer that is neither ours nor Keras's Muon counts as one of single elements.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    found = StepWork()
+    for variable in model.trainable_variables:
+        shape = tuple(variable.shape)
+        if isinstance(optimizer, RuleOptimizer):
+            found += optimizer.rule.rule_for(variable.path, shape).work(shape)
+        elif isinstance(optimizer, keras.optimizers.Muon) and len(shape) > 1:
+            found += orthogonal_work(*matrix_shape(shape), optimizer.ns_steps)
+    return found
