@@ -2,7 +2,7 @@
 
 import time
 
-from tuner_app.population import check
+from tuner_app.population import check, fitting
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.trial import Trial
 
@@ -48,7 +48,7 @@ def refused(stack, coming: list[Trial]) -> list[Trial]:
             stack.rules.remove(rule)
     if sound:
         _trust(stack, clear)
-    stack.trace([])
+    fitting.trace(stack, [])
     return out
 
 

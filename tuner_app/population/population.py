@@ -125,7 +125,7 @@ class Population:
         values = initial_values(read, seed) if state is None else state.values
         epoch = 0 if state is None else state.epoch
         trial = Trial(key, description, values, seed, epochs, epoch, model=real, build=build)
-        self._foresight.note(description.rule)
+        self._foresight.note(description.rule, read.optimizer)
         self._place(trial, shape)
 
     def _read_lightly(self, build, seed):

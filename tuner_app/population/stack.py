@@ -1,18 +1,17 @@
 """Lanes of one signature: who is in them, and which program they run by.
 
 The state of the lanes is in `LaneArrays`, the compiled functions in `Programs`, and the training
-of an epoch in `Epoch`; this file decides which trial takes which lane, and when a new trace is due.
+of an epoch in `Epoch`; `fitting` makes the programs fit for the trials that come, and this file
+decides which trial takes which lane.
 """
 
 import math
-import time
 
 import numpy as np
 
-from tuner_app.population import blocks, newcomers, vectorize
+from tuner_app.population import blocks, fitting, newcomers, vectorize
 from tuner_app.population.description import Description
 from tuner_app.population.epoch import Epoch
-from tuner_app.population.errors import CannotStack
 from tuner_app.population.foresight import Foresight
 from tuner_app.population.lane_arrays import LaneArrays
 from tuner_app.population.lane_scalar import register_with_jax
@@ -63,6 +62,7 @@ class Stack:
         self.rules = [Rule(first.description.rule, model.optimizer, self.pool)]
         self.mixes = mixable(model) and not native
         self.barred: set[tuple] = set()  # rules that failed here beside others
+        self.foreseen: list[Rule] = []  # those being traced that no trial here has asked for
         self.trials: list[Trial | None] = []
         self.width = 1  # lanes a block
         self.waiting: list[Trial] = []
@@ -161,13 +161,13 @@ class Stack:
             raise RuntimeError("a stack is compacted between epochs")
         kept = [lane for lane, trial in enumerate(self.trials) if trial is not None]
         if len(kept) <= self.width or self._blocks_needed < len(self.trials) // self.width:
-            self._arrange(kept, max(1, len(kept)))
+            self.arrange(kept, max(1, len(kept)))
 
     def _gather(self) -> None:
         """Puts the active lanes together, where that leaves a block without any."""
         if len(self.busy_blocks) > self._blocks_needed:
             by_use = sorted(range(len(self.trials)), key=lambda lane: self.trials[lane] is None)
-            self._arrange(by_use, len(by_use))
+            self.arrange(by_use, len(by_use))
 
     @property
     def _blocks_needed(self) -> int:
@@ -189,10 +189,10 @@ class Stack:
             return []
         room = max(0, self.limit - self.active)
         coming, rest = self.waiting[:room], self.waiting[room:]
-        refused = self._fit(coming) if coming else []
+        refused = fitting.fit(self, coming) if coming else []
         coming = [trial for trial in coming if trial not in refused]
         if self.programs is None and self.active and not coming:
-            refused += self.trace([])
+            refused += fitting.trace(self, [])
         self.waiting = rest
         if coming:
             self._seat(coming)
@@ -216,30 +216,6 @@ class Stack:
         self._gather()
         return refused
 
-    def _fit(self, coming: list[Trial]) -> list[Trial]:
-        """Makes the program fit for these trials; returns those that it can't be fit for."""
-        for trial in coming:
-            if self.rule_of(trial.description) is None:
-                optimizer = trial.real_model().optimizer
-                rule = Rule(trial.description.rule, optimizer, self.pool)
-                self.rules.append(rule)
-                self.programs = None
-        for trial in coming:
-            rule = self.rule_of(trial.description)
-            new = self.body.extend(trial.description.body.numbers)
-            if rule.lifting.extend(trial.description.rule.numbers) or new:
-                self.programs = None
-        needed = self.active + len(coming)
-        if needed > len(self.trials):
-            lanes = min(self.limit, max(needed, 2 * len(self.trials)))
-            self._arrange(list(range(len(self.trials))), lanes)
-        if self.programs is None:
-            for trial in coming:  # with whom it is checked
-                structure = trial.description.rule.structure
-                self.rule_of(trial.description).lifting.lift(self.foresight.differing(structure))
-        self.arrays.widen()
-        return self.trace(coming) if self.programs is None else []
-
     def _seat(self, coming: list[Trial]) -> None:
         lanes = [lane for lane, trial in enumerate(self.trials) if trial is None][: len(coming)]
         for lane, trial in zip(lanes, coming, strict=True):
@@ -250,7 +226,7 @@ class Stack:
     def rule_index(self, trial: Trial) -> int:
         return self.rules.index(self.rule_of(trial.description))
 
-    def _arrange(self, kept: list[int], lanes: int) -> None:
+    def arrange(self, kept: list[int], lanes: int) -> None:
         """At least `lanes` lanes, the first of which are the old lanes `kept`.
 
         Whole blocks as they are, where there are several, or one is large enough to have others
@@ -269,41 +245,3 @@ class Stack:
     def _lane_bytes(self) -> int:
         numbers = sum(math.prod(shape) for shape, _ in self.pool.specs)
         return 4 * (numbers + sum(math.prod(v.shape) for v in self.model.variables))
-
-    # -- traced --------------------------------------------------------------------------------
-
-    def trace(self, coming: list[Trial]) -> list[Trial]:
-        """Traces the programs; returns the trials that these would not compute rightly."""
-        started = time.monotonic()
-        refused: list[Trial] = []
-        while True:
-            self.arrays.refresh_numbers()
-            self.programs = Programs(self)
-            try:
-                with vectorize.exact_reason():
-                    self.programs.trace()
-            except CannotStack:
-                out = self._bar([t for t in coming if t not in refused])
-                if not out:
-                    raise
-                refused += out
-                continue
-            labels = [label for lifting in self.liftings for label in lifting.fix_constants()]
-            if not labels:
-                break
-            # Read as plain floats while tracing: constants of the program, so of the signature.
-            self.stats.notes.append(f"each value of {', '.join(labels)} has a stack of its own")
-        self.programs.compile_ahead()
-        self.stats.traces += 1
-        self.stats.trace_seconds += time.monotonic() - started
-        return [t for t in coming if t in refused or not self.accepts(t.description)]
-
-    def _bar(self, coming: list[Trial]) -> list[Trial]:
-        """Keeps new rules out, all but the stack's first; the trials that this concerns."""
-        seated = {self.rule_index(t) for t in self.trials if t is not None}
-        new = [rule for i, rule in enumerate(self.rules) if i not in seated and (i > 0 or seated)]
-        out = [t for t in coming if self.rule_of(t.description) in new]
-        self.barred |= {rule.structure for rule in new}
-        self.rules = [rule for rule in self.rules if rule not in new]
-        self.programs = None
-        return out
