@@ -36,6 +36,8 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
     [[(9, 1), (3, 3), (1, 9)], [(4, 3), (1, 9)]]
     """
 
+    _place: tuple[int, int] | None = None  # the next bracket's number and iteration
+
     def __init__(self, *, max_trials=None, **arguments):
         self._lines: dict[str, tuple[int, int]] = {}  # draw's number and failures before: its seed
         self._draws = 0
@@ -83,16 +85,14 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
         """KerasTuner begins one when the oracle is made; here one is begun for its first trial."""
 
     def _begun_bracket(self) -> dict | None:
-        """The next bracket; None where there is none. `_current_bracket` is the number of the next
-        one to begin."""
+        """The next bracket; None where there is none."""
         left = None if self.max_trials is None else self.max_trials - self._promised()
-        if self._current_iteration >= self.hyperband_iterations:
+        number, iteration = self._place or (self._get_num_brackets() - 1, 0)
+        number, sizes = self._bracket_at(number, left)
+        if iteration >= self.hyperband_iterations or not sizes:
             return None
-        number, sizes = self._bracket_at(self._current_bracket, left)
-        if not sizes:
-            return None
-        place = self._after(number, self._current_iteration)
-        self._current_bracket, self._current_iteration = place
+        self._current_bracket, self._current_iteration = number, iteration
+        self._place = self._after(number, iteration)
         rounds: list[list] = [[] for _ in sizes]
         self._brackets.append({"bracket_num": number, "sizes": sizes, "rounds": rounds})
         return self._brackets[-1]
@@ -206,8 +206,7 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
 
     def begin_anew(self) -> None:
         """Forgets the brackets under way, after a change of `max_epochs` or `factor`."""
-        self._brackets, self._current_iteration = [], 0
-        self._current_bracket = self._get_num_brackets() - 1
+        self._brackets, self._current_iteration, self._place = [], 0, None
 
     def weights_needed(self) -> set[str]:
         """The trials from whose weights another may still go on."""
@@ -234,10 +233,18 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
         self._draws = sum("tuner/trial_id" not in row.hyperparameters for row in rows)
         if all("sizes" in bracket for bracket in self._brackets):
             return
-        # KerasTuner's have none, and `_current_bracket` is the number of the last one.
-        if any(self._brackets[-1]["rounds"]):
-            place = self._after(self._current_bracket, self._current_iteration)
-            self._current_bracket, self._current_iteration = place
+        if any(self._brackets[-1]["rounds"]):  # KerasTuner's, which have no sizes
+            self._place = self._after(self._current_bracket, self._current_iteration)
         self._brackets = [bracket for bracket in self._brackets if any(bracket["rounds"])]
         for bracket in self._brackets:
             bracket["sizes"] = self._full_sizes(bracket["bracket_num"])
+
+    def get_state(self):
+        """As in KerasTuner, with which bracket comes next."""
+        return super().get_state() | {"place": self._place}
+
+    def set_state(self, state):
+        """Takes back what `get_state` gave."""
+        super().set_state(state)
+        place = state.get("place")
+        self._place = None if place is None else tuple(place)
