@@ -44,16 +44,17 @@ def stretch(first, end, trial_id, dropout, rate, momentum, cosine):
 
 
 LINES = {
-    # Other numbers; another schedule too; and a line without a copy, which ends early.
-    "a": [stretch(0, 1, "0", 0.1, 0.02, 0.5, False), stretch(1, 3, "a", 0.4, 0.005, 0.9, False)],
-    "b": [stretch(0, 2, "1", 0.1, 0.1, 0.2, False), stretch(2, 3, "b", 0.2, 0.05, 0.1, True)],
+    # Other numbers; another schedule too, after a number of epochs that the first's does not
+    # divide; and a line without a copy, which ends early.
+    "a": [stretch(0, 2, "0", 0.1, 0.02, 0.5, False), stretch(2, 4, "a", 0.4, 0.005, 0.9, False)],
+    "b": [stretch(0, 3, "1", 0.1, 0.1, 0.2, False), stretch(3, 4, "b", 0.2, 0.05, 0.1, True)],
     "c": [stretch(0, 2, "c", 0.3, 0.05, 0.8, True)],
 }
 
 
 def test_a_line_is_trained_as_plain_keras_trains_it(tmp_path):
     (tmp_path / "space.py").write_text(SPACE)
-    config = SearchConfig(space=f"{tmp_path}/space.py:build", epochs=3, lanes="2")
+    config = SearchConfig(space=f"{tmp_path}/space.py:build", epochs=4, lanes="2")
     dataset = data.load("digits", seed=0)
     objective = {"name": "val_loss", "direction": "min"}
     wanted = [

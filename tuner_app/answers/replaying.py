@@ -4,6 +4,7 @@ Each run is a member of a population in which nobody takes over another's state:
 own, with the values that its line has next.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,8 @@ class ReplayOracle(PopulationOracle):
     def __init__(self, lines: Sequence[Sequence[Stretch]], **arguments):
         self._lines = [list(line) for line in lines]
         begins = {stretch.first for line in lines for stretch in line[1:]}
-        # Compared as often as values change: they do after whole intervals of their search.
-        arguments["interval"] = min(begins, default=max(line[-1].end for line in lines))
+        # Compared where values change: after whole intervals of their search.
+        arguments["interval"] = math.gcd(*begins) or max(line[-1].end for line in lines)
         # A population has two members at least, so one that is alone has a place that stays empty.
         super().__init__(population=max(2, len(lines)), **arguments)
 
