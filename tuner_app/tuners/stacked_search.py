@@ -1,5 +1,6 @@
 """A search whose trials are lanes: opened, trained an epoch at a time, reported and closed."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from keras_tuner.src import utils
 
 from tuner_app.optimizers import EvaluateAtPoint
-from tuner_app.population import CannotStack, Plan, Population, Readout
+from tuner_app.population import CannotStack, Population, Readout
 from tuner_app.population.vectorize import is_out_of_memory
 from tuner_app.tuners import promotion, stack_checkpoint
 from tuner_app.tuners.admission import admit, build
@@ -174,9 +175,8 @@ class StackedSearch:
             self.saved = {
                 s["trial_id"]: s for s in stack_checkpoint.read(tuner.checkpoint_dir) or []
             }
-            self.plan = Plan(
-                lanes // 2, False, self.plan.steps_per_call, f"{lanes // 2} lanes (out of memory)"
-            )
+            halved = f"{lanes // 2} lanes (out of memory)"
+            self.plan = dataclasses.replace(self.plan, lanes=lanes // 2, reason=halved)
             self._use_lanes(lanes // 2)
             return
         said = (str(error).strip().splitlines() or [""])[0]
