@@ -4,6 +4,10 @@ The layers that can't be stacked have a row each, too: they are named with the r
 """
 
 import re
+import sys
+import tempfile
+import types
+from unittest import mock
 
 import keras
 import numpy as np
@@ -108,11 +112,13 @@ REFUSED = [
         lambda x: L.AugMix((0, 1))(L.Reshape((2, 2, 3))(L.Dense(12)(x))),
         "Python's own random numbers",
     ),
-    (L.JaxLayer, "float32", lambda x: _of_jax()(x), "operation XlaCallModule"),
+    (L.JaxLayer, "float32", lambda x: _of_jax()(x), "JaxLayer: .* operation XlaCallModule"),
+    (L.FlaxLayer, "float32", lambda x: _of_flax()(x), "FlaxLayer: .* operation XlaCallModule"),
+    (L.TFSMLayer, "float32", lambda x: _of_saved_model()(x), "weights of its own"),
 ]
 if keras.backend.backend() == "jax":  # its own layers stack there, and tables are TensorFlow's
     REFUSED = [row for row in REFUSED if row[0] is L.AugMix]
-    PLAIN.append((L.JaxLayer, VECTOR, lambda rate: _of_jax()))
+    PLAIN.append((L.JaxLayer, VECTOR, lambda rate: lambda x: _of_jax()(_of_flax()(x))))
 
 
 def _of_jax():
@@ -122,6 +128,46 @@ def _of_jax():
         return jax.numpy.tanh(inputs @ params)
 
     return L.JaxLayer(call, lambda rng, inputs: jax.random.normal(rng, (inputs.shape[-1], 2)))
+
+
+class _Module:
+    """What Keras asks of a Flax module; Flax itself is not installed for the tests."""
+
+    def __call__(self, inputs):
+        raise AssertionError("only init and apply are called")
+
+    def init(self, rng, inputs, method=None):
+        import jax
+
+        return {"params": {"kernel": jax.random.normal(rng["params"], (inputs.shape[-1], 2))}}
+
+    def apply(self, variables, inputs, rngs=None, method=None, mutable=None):
+        import jax
+
+        return jax.numpy.tanh(inputs @ variables["params"]["kernel"]), {}
+
+
+def _of_flax():
+    linen = types.SimpleNamespace(DenyList=list)
+    flax = {"flax": types.SimpleNamespace(linen=linen), "flax.linen": linen}
+    with mock.patch.dict(sys.modules, flax):
+        return L.FlaxLayer(_Module())
+
+
+def _of_saved_model():
+    import tensorflow as tf
+
+    class Doubled(tf.Module):
+        def __init__(self):
+            self.factor = tf.Variable(2.0, name="factor")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 1])])
+        def serve(self, x):
+            return self.factor * x
+
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(Doubled(), folder)
+        return L.TFSMLayer(folder)
 
 
 def _there_and_back(embedding, x):

@@ -207,6 +207,11 @@ class Walk:
         if isinstance(value, keras.layers.AugMix):
             # Once a trace: a trial would depend on what was traced before it.
             raise CannotStack("AugMix draws what it does by Python's own random numbers")
+        if isinstance(value, keras.layers.TFSMLayer) and value.weights:
+            raise CannotStack("TFSMLayer calls a function of a SavedModel, with weights of its own")
+        if isinstance(value, keras.layers.JaxLayer) and keras.backend.backend() == "tensorflow":
+            kind = type(value).__name__
+            raise CannotStack(f"{kind}: TensorFlow can't vectorize the operation XlaCallModule")
         if isinstance(value, keras.layers.Layer):
             return ("layer", self._class(type(value)), *self._own(value, "layer"))
         if isinstance(value, keras.optimizers.Optimizer):
