@@ -111,6 +111,13 @@ def test_the_plan_says_how_and_why(tuner):
     assert not Path(planned.project_dir).exists()
 
 
+def test_on_a_backend_without_stacks_trials_are_trained_by_fit(tuner, monkeypatch):
+    planned = tuner(plain, trials=6)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    words = planned.explain(TX, TY, epochs=2)
+    assert words == "One by one, by fit: the torch backend has no stacked form."
+
+
 def test_of_a_resumed_search_what_is_left_is_planned(tuner):
     first = tuner(plain, trials=5)
     first._attach()

@@ -16,6 +16,7 @@ from keras_tuner.src.engine import tuner as tuner_module
 from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
+from tuner_app.population.vectorize import on_jax
 from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
 from tuner_app.tuners.lane_budget import MOST_LANES, planned
@@ -115,6 +116,7 @@ class PopulationTuner(SequentialTuner):
 
     def _stackable(self, fit_args: tuple, fit_kwargs: dict) -> FitArguments:
         """The arguments as the engine takes them. Raises `CannotStack` with the reason."""
+        on_jax()  # raises it where Keras runs on neither JAX nor TensorFlow
         self._refuse_own_training()
         arguments = stackable(fit_args, fit_kwargs)
         refuse_inside_an_epoch(arguments.callbacks)
