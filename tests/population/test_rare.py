@@ -1,5 +1,7 @@
 """What is due in few steps is computed for the lanes whose turn it is, and for no other."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -99,9 +101,9 @@ def test_the_same_on_jax(monkeypatch):
     np.testing.assert_allclose(one(False, X), X)
 
 
-@pytest.mark.parametrize("name", ["shampoo", "soap"])
-def test_decompositions_are_as_many_as_in_fit(name, monkeypatch):
-    """Ten steps an epoch: the second one has one step in which the roots, or bases, are due."""
+@pytest.fixture
+def decompositions(monkeypatch):
+    """A list that grows by one with every decomposition of an optimizer."""
     calls = []
 
     def noted(x):
@@ -119,20 +121,41 @@ def test_decompositions_are_as_many_as_in_fit(name, monkeypatch):
     counting(shampoo, "eigenpairs")
     counting(soap, "eigenpairs")
     counting(soap, "_refined")
-    rng = np.random.default_rng(0)
-    data = rng.normal(size=(40, 3)).astype("float32"), rng.normal(size=(40, 2)).astype("float32")
+    return calls
 
-    def build():
-        model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, use_bias=False)])
-        model.compile(optimizers.get(name)(), "mse", run_eagerly=True)
-        return model
 
-    lanes, sides = 4, 2
-    population = Population(data, batch_size=4, lanes=lanes, jit_compile=False)
-    for key in range(lanes):
-        population.admit(key, build, seed=key, epochs=2)
+RNG = np.random.default_rng(0)
+DATA = RNG.normal(size=(40, 3)).astype("float32"), RNG.normal(size=(40, 2)).astype("float32")
+SIDES = 2  # of the one matrix
+
+
+def build(name):
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, use_bias=False)])
+    model.compile(optimizers.get(name)(), "mse", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("names", [["shampoo"] * 4, ["soap"] * 4, ["soap", "adam", "soap", "sgd"]])
+def test_decompositions_are_as_many_as_in_fit(names, decompositions):
+    """Ten steps an epoch: the second one has one step in which the roots, or bases, are due."""
+    population = Population(DATA, batch_size=4, lanes=4, jit_compile=False)
+    for key, name in enumerate(names):
+        population.admit(key, functools.partial(build, name), seed=key, epochs=2)
     population.run_epoch()
-    assert not population.take_rejected()
-    calls.clear()
+    assert not population.take_rejected() and len(population.in_use) == 1
+    decompositions.clear()
     population.run_epoch()
-    assert len(calls) == lanes * sides
+    own = [name for name in names if name in ("shampoo", "soap")]
+    assert len(decompositions) == len(own) * SIDES
+
+
+@pytest.mark.parametrize("names", [["soap"], ["sgd", "soap"]])
+def test_stacks_that_decompose_do_without_xla(names):
+    population = Population(DATA, batch_size=4, lanes=2)
+    for key, name in enumerate(names):
+        population.admit(key, functools.partial(build, name), seed=key, epochs=2)
+        stack = population.stack_of(key)
+        if key == 0:
+            assert stack.xla is (name == "sgd")
+        stack.seat()
+    assert stack.xla is False

@@ -19,7 +19,8 @@ _WANTED = contextvars.ContextVar("the results are wanted", default=None)
 
 @contextlib.contextmanager
 def wanted_where(condition):
-    """While open, the rare side is computed only where this holds too, a boolean scalar.
+    """While open, the rare side is computed only where this holds too, a boolean scalar; None:
+    everywhere.
 
     For lanes of several rules in one program, where each lane keeps its own rule's results.
     """

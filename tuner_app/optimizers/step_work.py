@@ -29,3 +29,8 @@ class StepWork:
             self.first_eigen + other.first_eigen,
             self.matrices + other.matrices,
         )
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether eigenvectors are found at any step."""
+        return bool(self.eigen or self.first_eigen)

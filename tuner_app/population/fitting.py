@@ -11,6 +11,7 @@ from tuner_app.population import blocks, vectorize
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.lifting import Rule
 from tuner_app.population.programs import Programs
+from tuner_app.population.rule_work import rule_work
 from tuner_app.population.trial import Trial
 
 
@@ -21,9 +22,11 @@ def fit(stack, coming: list[Trial]) -> list[Trial]:
     """
     for trial in coming:
         if stack.rule_of(trial.description) is None:
-            optimizer = trial.real_model().optimizer
-            stack.rules.append(Rule(trial.description.rule, optimizer, stack.pool))
+            model = trial.real_model()
+            stack.rules.append(Rule(trial.description.rule, model.optimizer, stack.pool))
             stack.programs = None
+            if stack.jit_compile is None and rule_work(model).decomposes:
+                stack.xla = False  # as if it had begun with this trial
     for trial in coming:
         rule = stack.rule_of(trial.description)
         new = stack.body.extend(trial.description.body.numbers)

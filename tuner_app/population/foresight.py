@@ -10,6 +10,7 @@ import numpy as np
 
 from tuner_app.population.description import Part
 from tuner_app.population.lifting import Rule
+from tuner_app.population.rule_work import work_of
 from tuner_app.population.walk import Walk
 
 # Rules of a stack up to which it takes in others' ones: each is computed in every lane.
@@ -65,6 +66,8 @@ class Foresight:
             optimizer.build(stack.model.trainable_variables)
         except Exception:  # what can't be made for this model comes with its trial
             return None
+        if stack.xla and work_of(optimizer, stack.model.trainable_variables).decomposes:
+            return None  # whose trials alone make the stack do without XLA
         walk = Walk()
         part = walk.part(walk.visit(optimizer))
         if part.structure != structure:  # as where it excludes some of its model's variables

@@ -6,6 +6,7 @@
 
 import keras
 
+from tuner_app.optimizers.rarely import wanted_where
 from tuner_app.population import vectorize
 from tuner_app.population.program import (
     apply_rule,
@@ -29,11 +30,9 @@ def update(rules, state, gradients, rule_pairs, which):
     trainable, slots = list(old[0]), list(old[1])
     for i, rule in enumerate(rules):
         mine = [old[1][place] for place in rule.places]
-        weights, mine = apply_rule(rule, mine, gradients, old[0], rule_pairs)
-        if len(rules) == 1:
-            keep = None
-        else:
-            keep = keras.ops.equal(which, i)
+        keep = None if len(rules) == 1 else keras.ops.equal(which, i)
+        with wanted_where(keep):  # a decomposition is, for its own lanes alone
+            weights, mine = apply_rule(rule, mine, gradients, old[0], rule_pairs)
         trainable = _kept(keep, weights, trainable)
         chosen = _kept(keep, mine, [slots[place] for place in rule.places])
         for place, slot in zip(rule.places, chosen, strict=True):

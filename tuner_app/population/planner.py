@@ -50,7 +50,8 @@ class Plan:
         native: one lane with the backend's own kernels.
         steps_per_call: batches between two chances to look.
         reason: why, in a sentence.
-        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
+        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it
+            can and is not the slower one.
         by_fit: the trials are not to be stacked at all.
     """
 

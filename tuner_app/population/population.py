@@ -36,7 +36,8 @@ class Population:
         class_weight: class to weight, as in `fit`.
         shuffle: whether each epoch has an order of its own, or that of the data.
         steps_per_call: most steps in one call of the compiled program.
-        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it can.
+        jit_compile: whether XLA compiles the program (TensorFlow only); None: where it
+            can and is not the slower one.
         native: one lane, with the backend's own kernels, compiled once for all trials of a
             signature: for models whose arithmetic fills the machine (see `planner`).
         at_point: whether models are evaluated where their optimizer's rule says (see

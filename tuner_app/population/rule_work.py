@@ -9,13 +9,18 @@ from tuner_app.optimizers.step_work import StepWork
 
 
 def rule_work(model) -> StepWork:
-    """Of a step of the model's optimizer, over all its variables.
+    """Of a step of the model's optimizer, over all its variables."""
+    return work_of(model.optimizer, model.trainable_variables)
 
-    An optimizer that is neither ours nor Keras's Muon counts as one of single elements.
+
+def work_of(optimizer, variables) -> StepWork:
+    """Of a step of an optimizer of these variables.
+
+    One that is neither ours nor Keras's Muon counts as one of single elements.
     """
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     found = StepWork()
-    for variable in model.trainable_variables:
+    for variable in variables:
         shape = tuple(variable.shape)
         if isinstance(optimizer, RuleOptimizer):
             found += optimizer.rule.rule_for(variable.path, shape).work(shape)

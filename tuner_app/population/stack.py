@@ -17,6 +17,7 @@ from tuner_app.population.lane_arrays import LaneArrays
 from tuner_app.population.lane_scalar import register_with_jax
 from tuner_app.population.lifting import Lifting, Pool, Rule, mixable
 from tuner_app.population.programs import Programs
+from tuner_app.population.rule_work import rule_work
 from tuner_app.population.seam import recurrence
 from tuner_app.population.trial import StackStats, Trial
 
@@ -33,7 +34,8 @@ class Stack:
         steps_per_call: most steps in one call of the compiled program.
         native: one lane only, with the backend's own kernels.
         at_point: whether lanes are evaluated where their rules say.
-        jit_compile: whether XLA compiles the program (TensorFlow); None: where it can.
+        jit_compile: whether XLA compiles the program (TensorFlow); None: where it can
+            and is not the slower one.
         foresight: what trials of any stack have shown.
     """
 
@@ -69,7 +71,8 @@ class Stack:
         self.coming: list[Trial] = []  # seated, and not looked at yet
         self.arrays = LaneArrays(self)
         self.epoch = Epoch(self)
-        self.xla = not recurrence.has_long(model) if jit_compile is None else jit_compile
+        self.jit_compile = jit_compile
+        self.xla = not _quicker_without_xla(model) if jit_compile is None else jit_compile
         self.programs: Programs | None = None
         self.stats = StackStats()
         if vectorize.on_jax():
@@ -245,3 +248,8 @@ class Stack:
     def _lane_bytes(self) -> int:
         numbers = sum(math.prod(shape) for shape, _ in self.pool.specs)
         return 4 * (numbers + sum(math.prod(v.shape) for v in self.model.variables))
+
+
+def _quicker_without_xla(model) -> bool:
+    """Many steps of recurrence take XLA long to compile, and eigenvectors long to find."""
+    return recurrence.has_long(model) or rule_work(model).decomposes
