@@ -13,17 +13,16 @@ one; so the speed-up grows with the work. The default is a search of about a min
 starts two workers for less; with --trials=96 it is of twenty seconds, a quarter of them compiling.
 Each line tells when the first trial had ended, which is after the compiling and a stack of eight.
 
-Found on 2026-11-21 (load 1.4 to 2.4) with 384 trials: 1.61, 1.64 and 1.72 times as fast, and 1.72
-and 1.65 in an earlier run of that day, when each report waited for the owner's answer; 1.69 with
-768, 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
+Found on 2026-11-21 (load 1.1 to 2.1) with 384 trials: 1.69 and 1.65 times as fast; before Ray's
+workers had the search's own priority and imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials
+and 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
 train at 1.9 times the rate of one: no more is to be had there.
 
 Where the processor time of 384 trials goes (load 7 to 8, so the time itself says little): by one
 worker 76.8 s, of which the worker 67.6, the owner 6.8, the driver 0.7 and Ray's other processes
 1.7; by two 83.1 s, of which the workers 73.7 (the second one compiles, too, and they share a
 cache), the owner 6.9, the driver 0.7 and Ray's others 1.8. So 1.85 is the most, where no core ever
-waits; a worker waits for 5% of the time, most of it for the owner, which works then. The figures
-above are from before Ray's workers had the search's own priority: they ran at nice 15.
+waits; a worker waits for 5% of the time, most of it for the owner, which works then.
 
 Of the compiling two fifths are XLA's; its own cache would spare them from the second search on
 (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR
