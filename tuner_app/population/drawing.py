@@ -98,7 +98,6 @@ def _function(kinds):
 
     makers = [kind.from_config(json.loads(config)) for kind, config, _, _ in kinds]
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec((len(kinds), 2), tf.uint32)])
     def draw(seeds):
         values = []
         for i, (maker, (_, _, shape, dtype)) in enumerate(zip(makers, kinds, strict=True)):
@@ -106,4 +105,7 @@ def _function(kinds):
             values.append(maker(shape, dtype=dtype))
         return values
 
-    return draw
+    # A partial, as in `vectorize.compiled`: TensorFlow would take all of them for one that is
+    # traced again and again, and warn.
+    signature = [tf.TensorSpec((len(kinds), 2), tf.uint32)]
+    return tf.function(functools.partial(draw), autograph=False, input_signature=signature)
