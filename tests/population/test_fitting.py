@@ -10,6 +10,7 @@ from tuner_app.population import Population, blocks
 from tuner_app.population.description import Part
 from tuner_app.population.foresight import Foresight
 from tuner_app.population.lifting import Rule
+from tuner_app.population.signature import describe
 
 K = keras.optimizers
 RNG = np.random.default_rng(0)
@@ -111,3 +112,22 @@ def test_rules_that_cannot_be_made_for_a_model_wait_for_their_trials(trained):
         foresight.note(Part(structure, np.zeros(0), ()), optimizer)
     foresight.note(Part(("c",), np.zeros(0), ()))
     assert foresight.other_rules(stack) == []
+
+
+def test_no_more_rules_are_made_than_a_stack_takes_in(trained, monkeypatch):
+    population, _ = trained([(4, "sgd", 0.1)])
+    stack, foresight = population._stacks[0], population._foresight
+    for name in ("adam", "rmsprop", "momentum"):
+        model = build(4, name, 0.1)
+        model.optimizer.build(model.trainable_variables)
+        foresight.note(describe(model).rule, model.optimizer)
+    monkeypatch.setattr("tuner_app.population.foresight.MOST_RULES", 2)
+    made, make = [], Foresight._rule
+
+    def noted(self, structure, stack):
+        made.append(structure)
+        return make(self, structure, stack)
+
+    monkeypatch.setattr(Foresight, "_rule", noted)
+    (rule,) = foresight.other_rules(stack)
+    assert made == [rule.structure]

@@ -6,6 +6,8 @@ all that was seen anywhere: where trials come a few at a time, each structure is
 three times, and not once for each of them.
 """
 
+import itertools
+
 import numpy as np
 
 from tuner_app.population.description import Part
@@ -56,8 +58,9 @@ class Foresight:
             return []
         known = {rule.structure for rule in stack.rules} | stack.barred
         others = sorted(set(self._trials) - known, key=lambda s: -self._trials[s])
-        made = (self._rule(structure, stack) for structure in others)
-        return [rule for rule in made if rule][: max(0, MOST_RULES - len(stack.rules))]
+        # No more are made than are taken: each has slots in the stack's pool from then on.
+        made = filter(None, (self._rule(structure, stack) for structure in others))
+        return list(itertools.islice(made, max(0, MOST_RULES - len(stack.rules))))
 
     def _rule(self, structure: tuple, stack) -> Rule | None:
         try:
