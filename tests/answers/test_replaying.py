@@ -5,7 +5,7 @@ import numpy as np
 
 from tuner_app import data
 from tuner_app.answers import runs
-from tuner_app.answers.confirming import in_one_go
+from tuner_app.answers.confirming import from_first_epoch
 from tuner_app.config import SearchConfig
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import replay
@@ -95,5 +95,5 @@ def test_a_line_is_trained_as_plain_keras_trains_it(tmp_path):
 def test_a_promoted_trial_is_confirmed_from_its_first_epoch_on():
     values = {"rate": 0.1, "tuner/epochs": 9, "tuner/initial_epoch": 3, "tuner/trial_id": "2"}
     row = TrialRow("5", 5, "COMPLETED", 1, values, 0.5)
-    assert in_one_go(row) == {"rate": 0.1, "tuner/epochs": 9, "tuner/initial_epoch": 0}
-    assert in_one_go(TrialRow("6", 6, "COMPLETED", 1, {"rate": 0.1}, 0.5)) == {"rate": 0.1}
+    assert from_first_epoch(row) == {"rate": 0.1, "tuner/epochs": 9, "tuner/initial_epoch": 0}
+    assert from_first_epoch(TrialRow("6", 6, "COMPLETED", 1, {"rate": 0.1}, 0.5)) == {"rate": 0.1}

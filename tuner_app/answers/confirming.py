@@ -105,7 +105,7 @@ def confirm(
         environment.use_device(asked.config.precision)
         dataset = data.load(asked.config.dataset, seed=asked.config.seed)
         wanted = [
-            runs.Wanted(row.trial_id, in_one_go(row), seed, asked.lines.get(row.trial_id, ()))
+            runs.Wanted(row.trial_id, from_first_epoch(row), seed, asked.lines.get(row.trial_id, ()))
             for row in asked.trials
             for seed in asked.seeds
         ]
@@ -136,7 +136,7 @@ def confirm(
     return found
 
 
-def in_one_go(row: TrialRow) -> dict[str, Any]:
+def from_first_epoch(row: TrialRow) -> dict[str, Any]:
     """A trial's values; of one that Hyperband promoted, for all its epochs from the first on."""
     values = {k: v for k, v in row.hyperparameters.items() if k != "tuner/trial_id"}
     return values | ({"tuner/initial_epoch": 0} if "tuner/initial_epoch" in values else {})
