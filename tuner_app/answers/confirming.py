@@ -104,8 +104,9 @@ def confirm(
     with SearchStore(asked.directory) as store:
         environment.use_device(asked.config.precision)
         dataset = data.load(asked.config.dataset, seed=asked.config.seed)
+        lines = asked.lines
         wanted = [
-            runs.Wanted(row.trial_id, from_first_epoch(row), seed, asked.lines.get(row.trial_id, ()))
+            runs.Wanted(row.trial_id, from_first_epoch(row), seed, lines.get(row.trial_id, ()))
             for row in asked.trials
             for seed in asked.seeds
         ]
