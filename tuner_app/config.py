@@ -118,6 +118,12 @@ class SearchConfig:
         "without an order changes in no other way.",
     )
     epochs: int = _field(40, "The most epochs that a trial trains.")
+    steps_per_epoch: int = _field(
+        0,
+        "Batches in an epoch. The data are then an endless stream, each pass in another order, and "
+        "validation, pruners and patience act after so many batches, be it within a pass or after "
+        "several. 0: an epoch is one pass.",
+    )
     patience: int = _field(
         10,
         "End a trial after this many epochs without a better objective, and restore its best "
@@ -212,6 +218,18 @@ class SearchConfig:
     def past_searches(self) -> tuple[str, ...]:
         """The directories of `warm_start`."""
         return tuple(part for part in self.warm_start.split(",") if part)
+
+    def steps(self, examples: int | None, epochs: int | None = None) -> int | None:
+        """Training steps of a whole trial on so many examples, of `epochs` other than the search's
+        where given; None where a pass through a stream of unknown length is an epoch.
+
+        >>> SearchConfig(epochs=3).steps(100), SearchConfig(epochs=3, steps_per_epoch=2).steps(100)
+        (12, 6)
+        """
+        epochs = self.epochs if epochs is None else epochs
+        if self.steps_per_epoch:
+            return epochs * self.steps_per_epoch
+        return None if examples is None else epochs * -(-examples // self.batch_size)
 
     def anchored(self, folder: Path) -> "SearchConfig":
         """The same search with its relative files seen from `folder`, so that it can be resumed

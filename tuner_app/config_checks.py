@@ -55,7 +55,13 @@ def _check_values(config: "SearchConfig") -> None:
             raise UserError(f"{name} is {getattr(config, name)!r}, expected a string.")
     for name in ("max_trials", "epochs", "batch_size", "interval"):
         _check_whole(name, getattr(config, name), at_least=1)
-    for name in ("patience", "max_epochs_total", "trials_patience", "population"):
+    for name in (
+        "patience",
+        "steps_per_epoch",
+        "max_epochs_total",
+        "trials_patience",
+        "population",
+    ):
         _check_whole(name, getattr(config, name), at_least=0)
     if not isinstance(config.extend_ranges, bool):
         raise UserError(f"extend_ranges is {config.extend_ranges!r}, expected true or false.")

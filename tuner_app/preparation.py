@@ -56,7 +56,7 @@ def prepare(
     device = environment.use_device(config.precision)
     fingerprint = _check_fingerprint(config)
     dataset = data.load(config.dataset, seed=config.seed)
-    steps = _steps(config, dataset.train.size)
+    steps = config.steps(dataset.train.size)
     space = search_spaces.load(
         config.space, dataset.spec, config.optimizers, steps, losses=config.losses
     )
@@ -68,7 +68,7 @@ def prepare(
 
     directory = config.directory
     board = TensorBoard(directory, space=lambda: oracle.get_space().get_config()["space"])
-    searched, given = in_search(space, dataset, config.batch_size, config.seed)
+    searched, given = in_search(space, dataset, config)
     tuner = (make or tuners.PopulationTuner)(
         oracle,
         searched,
@@ -129,17 +129,13 @@ def _callbacks(config: SearchConfig, objective: Any) -> list:
     return callbacks
 
 
-def _steps(config: SearchConfig, examples: int | None) -> int | None:
-    """Training steps of a whole trial, None for a stream of unknown length."""
-    return None if examples is None else config.epochs * -(-examples // config.batch_size)
-
-
 def _headline(config: SearchConfig, dataset: data.Dataset, device: str) -> str:
     sizes = ", ".join(
         f"{split} {'streamed' if size is None else f'{size:,}'}"
         for split, size in dataset.spec.sizes.items()
     )
+    long = f" of {config.steps_per_epoch} batches" if config.steps_per_epoch else ""
     return (
         f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.trials} trials "
-        f"of at most {config.epochs} epochs on {device}. In {config.directory}."
+        f"of at most {config.epochs} epochs{long} on {device}. In {config.directory}."
     )

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras_tuner
 
+from tuner_app.config import SearchConfig
 from tuner_app.data import Dataset
 from tuner_app.errors import UserError
 
 
 def in_search(
-    space: keras_tuner.HyperModel, dataset: Dataset, batch_size: int, seed: int
+    space: keras_tuner.HyperModel, dataset: Dataset, config: SearchConfig
 ) -> tuple[keras_tuner.HyperModel, dict[str, Any]]:
     """What a tuner searches, and the data as arguments of its `search`.
 
@@ -19,10 +20,13 @@ def in_search(
     """
     own_fit = type(space).fit is not keras_tuner.HyperModel.fit
     if own_fit or not (dataset.train.in_memory and dataset.validation.in_memory):
-        return OnDataset(space, dataset, batch_size, seed), {}
+        steps = config.steps_per_epoch or None
+        return OnDataset(space, dataset, config.batch_size, config.seed, steps), {}
     x, y = dataset.train.arrays()
-    validation = dataset.validation.arrays()
-    return space, {"x": x, "y": y, "validation_data": validation, "batch_size": batch_size}
+    given = {"x": x, "y": y, "validation_data": dataset.validation.arrays()}
+    if config.steps_per_epoch:
+        given["steps_per_epoch"] = config.steps_per_epoch
+    return space, given | {"batch_size": config.batch_size}
 
 
 class OnDataset(keras_tuner.HyperModel):
@@ -36,14 +40,21 @@ class OnDataset(keras_tuner.HyperModel):
         dataset: The data. `test` is not touched.
         batch_size: Examples in one training step.
         seed: Fixes the order of the training examples.
+        steps_per_epoch: Batches an epoch, of pass after pass; None: an epoch is one pass.
     """
 
     def __init__(
-        self, space: keras_tuner.HyperModel, dataset: Dataset, batch_size: int, seed: int
+        self,
+        space: keras_tuner.HyperModel,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        steps_per_epoch: int | None = None,
     ) -> None:
         super().__init__(name=space.name, tunable=space.tunable)
         self.space, self.dataset = space, dataset
         self.batch_size, self.seed = batch_size, seed
+        self.steps_per_epoch = steps_per_epoch
 
     @property
     def cannot_stack(self) -> str:
@@ -59,13 +70,32 @@ class OnDataset(keras_tuner.HyperModel):
         return self.space.declare_hyperparameters(hp)
 
     def fit(self, hp, model, *args, **kwargs):
-        batches = self.dataset.train.batches(
-            self.batch_size, shuffle_seed=self.seed, first_epoch=kwargs.get("initial_epoch", 0)
-        )
+        first, steps = kwargs.get("initial_epoch", 0), self.steps_per_epoch
+        how = {"batch_size": self.batch_size, "shuffle_seed": self.seed, "first_epoch": first}
+        if steps:
+            kwargs["steps_per_epoch"] = steps
+            batches = endless(self.dataset.train, steps_per_epoch=steps, **how)
+        else:
+            batches = self.dataset.train.batches(**how)
         validation = self.dataset.validation.batches(self.batch_size)
         # The batches are shuffled already; Keras warns when it is left to its default of True.
         kwargs.setdefault("shuffle", False)
         return self.space.fit(hp, model, batches, *args, validation_data=validation, **kwargs)
+
+
+def endless(split, batch_size: int, shuffle_seed: int, *, steps_per_epoch: int, first_epoch=0):
+    """The split's batches pass after pass without an end, as a `tf.data.Dataset`.
+
+    Args:
+        split: A `tuner_app.data.Split`.
+        batch_size, shuffle_seed: As for `Split.batches`.
+        steps_per_epoch: How many batches are called an epoch.
+        first_epoch: Which of them it begins with.
+    """
+    whole, rest = 0, first_epoch * steps_per_epoch
+    if split.size is not None:
+        whole, rest = divmod(rest, -(-split.size // batch_size))
+    return split.batches(batch_size, shuffle_seed, first_epoch=whole).repeat().skip(rest)
 
 
 def metric_names(space: keras_tuner.HyperModel, dataset: Dataset) -> list[str]:

@@ -239,5 +239,5 @@ def test_models_that_cannot_stack_are_refused(tmp_path):
     )
     with pytest.raises(SearchFailed, match="its own train_step"):
         tuner.search(*TRAIN, validation_data=VALIDATION, epochs=5, verbose=0)
-    with pytest.raises(UserError, match="steps_per_epoch"):
-        tuner.search(*TRAIN, steps_per_epoch=1, epochs=5, verbose=0)
+    with pytest.raises(UserError, match="validation_steps"):
+        tuner.search(*TRAIN, validation_steps=1, epochs=5, verbose=0)

@@ -77,7 +77,7 @@ def searched(folder, hypermodel, trials=1, oracle="random", **arguments):
         (OwnFit(), {}, "OwnFit has its own fit"),
         (line, {"callbacks": [OwnBatches()]}, "OwnBatches has its own on_train_batch_end"),
         (line, {"callbacks": [SetsMomentum()]}, "a callback sets optimizer.momentum"),
-        (line, {"steps_per_epoch": 1}, "fit is given steps_per_epoch=1"),
+        (line, {"validation_steps": 1}, "fit is given validation_steps=1"),
     ],
 )
 def test_it_is_trained_by_fit_and_named(tmp_path, hypermodel, arguments, reason):

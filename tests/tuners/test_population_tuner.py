@@ -106,8 +106,8 @@ def test_the_plan_says_how_and_why(tuner):
     assert words.startswith("Stacked: 6 lanes without XLA (estimated: ")
     planned.oracle.hyperparameters.values.clear()  # as a resume finds them
     assert planned.explain(TX, TY, epochs=2).startswith("Stacked: 6 lanes without XLA (estimated: ")
-    words = planned.explain(TX, TY, epochs=2, steps_per_epoch=3)
-    assert words == "One by one, by fit: fit is given steps_per_epoch=3."
+    words = planned.explain(TX, TY, epochs=2, validation_steps=3)
+    assert words == "One by one, by fit: fit is given validation_steps=3."
     assert not Path(planned.project_dir).exists()
 
 

@@ -73,8 +73,7 @@ class Comparing:
         self.metric = "accuracy" if task == "classification" else "loss"
         direction = "max" if task == "classification" else "min"
         self.objective = {"name": f"val_{self.metric}", "direction": direction}
-        size = self.dataset.train.size
-        steps = size and config.epochs * -(-size // config.batch_size)
+        steps = config.steps(self.dataset.train.size)
         space = search_spaces.load(config.space, self.dataset.spec, config.optimizers, steps)
         self.space = space
         spaces = optimizer_spaces(space, config.optimizers)

@@ -131,7 +131,7 @@ def run(
     epochs = config.epochs if epochs is None else epochs
     patience = config.patience if patience is None else patience
     if space is None:
-        steps = dataset.train.size and epochs * -(-dataset.train.size // config.batch_size)
+        steps = config.steps(dataset.train.size, epochs)
         space = search_spaces.load(
             config.space, dataset.spec, config.optimizers, steps, losses=config.losses
         )
@@ -142,7 +142,7 @@ def run(
         "patience": patience,
         "config": config.to_dict(),
     }
-    searched, given = in_search(space, dataset, config.batch_size, config.seed)
+    searched, given = in_search(space, dataset, config)
     goals = [
         keras_tuner.Objective(name, direction)
         for name, direction in objective_parts(objective).items()

@@ -1,7 +1,8 @@
 """The winner trained once more, on the training and validation examples together."""
 
+import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,9 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
     config = asked.config
     environment.use_device(config.precision)
     dataset = data.load(config.dataset, seed=config.seed)
-    given, size = _together(dataset, config.batch_size, asked.seed)
-    steps = None if size is None else config.epochs * -(-size // config.batch_size)
+    config = _as_many_passes(config, dataset)
+    fit, size = _on_both(dataset, config, asked.seed, verbose=verbose)
+    steps = config.steps(size)
     space = search_spaces.load(
         config.space, dataset.spec, config.optimizers, steps, losses=config.losses
     )
@@ -103,9 +105,6 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
         hyperparameters = keras_tuner.HyperParameters()
         hyperparameters.values = dict(values)
         return space.build(hyperparameters)
-
-    def fit(model, goes_on, **epochs):
-        return model.fit(**given, **epochs, verbose=verbose)
 
     schedule = [(one.first, one.end, one.values) for one in asked.line]
     schedule = schedule or [(0, asked.epochs, asked.trial.hyperparameters)]
@@ -124,21 +123,52 @@ def train(asked: Plan, output: str | Path, verbose: int = 2) -> export.Exported:
     return export.write(to, whole, config, asked.objective, asked.trial, dataset.spec, told)
 
 
-def _together(dataset: Any, batch_size: int, seed: int) -> tuple[dict[str, Any], int | None]:
-    """Training and validation examples as arguments of `fit`, and how many they are."""
+def _as_many_passes(config: SearchConfig, dataset: Any) -> SearchConfig:
+    """With epochs of so many batches: these are as much more as there are more examples, so that
+    each is seen as often as in the search."""
+    sizes = dataset.train.size, dataset.validation.size
+    if not config.steps_per_epoch or None in sizes:
+        return config
+    steps = round(config.steps_per_epoch * sum(sizes) / sizes[0])
+    return dataclasses.replace(config, steps_per_epoch=steps)
+
+
+def _on_both(
+    dataset: Any, config: SearchConfig, seed: int, **keywords: Any
+) -> tuple[Callable[..., Any], int | None]:
+    """What trains a model on training and validation examples together, as `replay.through` calls
+    it, and how many these are.
+
+    Args:
+        keywords: As for `fit`.
+    """
     import numpy as np
 
-    train, validation = dataset.train, dataset.validation
+    from tuner_app.population import alone
+
+    train, validation, batch_size = dataset.train, dataset.validation, config.batch_size
+    steps = config.steps_per_epoch or None
     if train.in_memory and validation.in_memory:
         both = [
             np.concatenate(pair) for pair in zip(train.arrays(), validation.arrays(), strict=True)
         ]
-        return {"x": both[0], "y": both[1], "batch_size": batch_size}, len(both[1])
+
+        def fit(model, goes_on, **epochs):
+            how = {"seed": seed, "batch_size": batch_size, "steps_per_epoch": steps}
+            return alone.fit(model, *both, **how, goes_on=goes_on, **epochs, **keywords)
+
+        return fit, len(both[1])
     batches = train.batches(batch_size, shuffle_seed=seed).concatenate(
         validation.batches(batch_size, shuffle_seed=seed)
     )
+    batches = batches.repeat() if steps else batches
+
+    def fit(model, goes_on, **epochs):
+        how = {"steps_per_epoch": steps, "shuffle": False}
+        return model.fit(batches, **how, **epochs, **keywords)
+
     known = train.size is not None and validation.size is not None
-    return {"x": batches, "shuffle": False}, train.size + validation.size if known else None
+    return fit, train.size + validation.size if known else None
 
 
 def expected(asked: Plan, reader_directory: str | Path) -> str:

@@ -10,11 +10,13 @@ import contextlib
 import keras
 
 from tuner_app.population.lane import seed_states
-from tuner_app.population.order import permutation
+from tuner_app.population.order import stream
 from tuner_app.population.seam import seam
 
 
-def fit(model, x, y, *, seed, batch_size, callbacks=(), goes_on=False, **keywords):
+def fit(
+    model, x, y, *, seed, batch_size, steps_per_epoch=None, callbacks=(), goes_on=False, **keywords
+):
     """`model.fit` with the order of the examples and the random numbers of a stack.
 
     Args:
@@ -22,14 +24,15 @@ def fit(model, x, y, *, seed, batch_size, callbacks=(), goes_on=False, **keyword
             `keras.utils.set_random_seed(seed)`, and not trained yet.
         x, y: Arrays whose first axes count examples.
         seed: The trial's.
-        batch_size: Examples a step; an epoch's last batch may have fewer.
+        batch_size: Examples a step; the last batch of a pass may have fewer.
+        steps_per_epoch: Batches an epoch, of an endless stream of passes; None: one pass.
         callbacks, keywords: As for `model.fit`.
         goes_on: The model is trained already, with the same seed, up to its `initial_epoch`.
 
     Returns:
         Keras's `History`.
     """
-    batches = Batches(x, y, batch_size, seed)
+    batches = Batches((x, y), batch_size, seed, steps_per_epoch)
     begun = keras.callbacks.LambdaCallback(on_epoch_begin=batches.begin)
     if not goes_on:
         for state, value in seed_states(model, seed):
@@ -42,32 +45,37 @@ class Batches(keras.utils.PyDataset):
     """The examples in batches, each epoch in the order in which the trial of this seed sees them.
 
     Args:
-        x, y, batch_size, seed: See `fit`.
+        data: (x, y) or (x, y, sample_weight): arrays or nests of arrays, whose first axes count
+            examples.
+        batch_size, steps_per_epoch: See `fit`.
+        seed: The trial's; None: the order of the data.
 
     >>> import numpy as np
-    >>> batches = Batches(np.arange(5), np.arange(5) % 2, batch_size=2, seed=1)
+    >>> batches = Batches((np.arange(5), np.arange(5) % 2), batch_size=2, seed=1)
     >>> batches.begin(3)
     >>> whole = np.concatenate([batches[i][0] for i in range(len(batches))])
-    >>> len(batches), (whole == permutation(5, seed=1, epoch=3)).all()
+    >>> len(batches), (whole == stream(5, 1, epoch=3, count=5)).all()
     (3, np.True_)
     """
 
-    def __init__(self, x, y, batch_size, seed):
+    def __init__(self, data, batch_size, seed, steps_per_epoch=None):
         super().__init__()
-        self.x, self.y, self.batch_size, self.seed = x, y, batch_size, seed
+        self.data, self.batch_size, self.seed = data, batch_size, seed
+        self.size = len(keras.tree.flatten(data)[0])
+        self.an_epoch = steps_per_epoch * batch_size if steps_per_epoch else self.size
         self.begin(0)
 
     def begin(self, epoch, logs=None):
         """Takes the order of an epoch. Keras's own count of them is no guide: it also looks at
         the first batches before the first epoch, and calls that one."""
-        self._order = permutation(len(self.y), self.seed, epoch)
+        self._order = stream(self.size, self.seed, epoch, self.an_epoch)
 
     def __len__(self):
-        return -(-len(self.y) // self.batch_size)
+        return -(-self.an_epoch // self.batch_size)
 
     def __getitem__(self, index):
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.x[rows], self.y[rows]
+        return keras.tree.map_structure(lambda a: None if a is None else a[rows], self.data)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ class Epoch:
 
     @property
     def full_steps(self) -> int:
-        return self.stack.train.size // self.stack.batch_size
+        return self.stack.train.an_epoch // self.stack.batch_size
 
     def advance(self) -> dict[object, tuple[dict[str, float], float | None]] | None:
         """Runs at most `steps_per_call` steps; at the epoch's end, each trial's logs, and where
@@ -34,7 +34,7 @@ class Epoch:
         return logs
 
     def _draw_order(self):
-        stack, size = self.stack, self.stack.train.size
+        stack, size = self.stack, self.stack.train.an_epoch
         used = self.full_steps * stack.batch_size
         self._full, self._tail = {}, {}
         for block in stack.busy_blocks:
@@ -67,7 +67,7 @@ class Epoch:
 
     def _close(self):
         stack = self.stack
-        if stack.train.size % stack.batch_size:
+        if stack.train.an_epoch % stack.batch_size:
             self._run(stack.programs.tail, self._tail)
             self._count(1)
         blocks = list(self._full)

@@ -8,7 +8,7 @@ from keras import tree
 
 from tuner_app.errors import UserError
 from tuner_app.population import vectorize
-from tuner_app.population.order import permutation
+from tuner_app.population.order import stream
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,19 @@ class Examples:
         leaves: device arrays, each with a first axis of length `size`.
         structure: nested (x, y, sample_weight) whose leaves are positions in `leaves`, or None.
         size: number of examples.
-        shuffled: whether every epoch has an order of its own.
+        shuffled: whether every pass through them has an order of its own.
+        an_epoch: how many of them an epoch shows: `size`, which is a pass, or any other number.
     """
 
     leaves: list
     structure: tuple
     size: int
-    shuffled: bool = True
+    shuffled: bool
+    an_epoch: int
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
-        """int32 of shape (size,): the order in which a trial of this seed sees them."""
-        if self.shuffled:
-            return permutation(self.size, seed, epoch)
-        return np.arange(self.size, dtype="int32")
+        """int32 of shape (an_epoch,): those that a trial of this seed sees, in their order."""
+        return stream(self.size, seed if self.shuffled else None, epoch, self.an_epoch)
 
     @property
     def weighted(self) -> bool:
@@ -50,12 +50,17 @@ class Examples:
         return tree.map_structure(symbol, self.structure)
 
 
-def examples(data, class_weight: dict | None = None, shuffled: bool = True) -> Examples:
+def examples(
+    data,
+    class_weight: dict | None = None,
+    shuffled: bool = True,
+    an_epoch: int | None = None,
+) -> Examples:
     """`Examples` from (x, y) or (x, y, sample_weight), each an array or a nest of arrays.
 
     Args:
         class_weight: class (int) to weight, as in `fit`: turned into sample weights.
-        shuffled: whether every epoch has an order of its own.
+        shuffled, an_epoch: as in `Examples`; None: a pass.
     """
     from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
@@ -80,9 +85,9 @@ def examples(data, class_weight: dict | None = None, shuffled: bool = True) -> E
     sizes = {len(leaf) for leaf in leaves}
     if len(sizes) != 1 or 0 in sizes:
         raise UserError(f"Expected arrays of one same length above 0, got {sorted(sizes)}.")
-    return Examples(
-        [vectorize.to_device(leaf) for leaf in leaves], structure, sizes.pop(), shuffled
-    )
+    size = sizes.pop()
+    on_device = [vectorize.to_device(leaf) for leaf in leaves]
+    return Examples(on_device, structure, size, shuffled, an_epoch or size)
 
 
 def _standard(array) -> np.ndarray:

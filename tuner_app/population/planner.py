@@ -70,6 +70,7 @@ def plan(
     batch_size: int,
     trials: int,
     memory: float,
+    steps_per_epoch: int | None = None,
     held_out: int = 0,
     lanes: int = 256,
     epochs: int = 1,
@@ -84,12 +85,13 @@ def plan(
         train: (x, y) or (x, y, sample_weight), as `Population` takes them.
         trials: how many are wanted; lanes: most lanes; epochs: of a trial.
         memory: bytes that the stack may take.
+        steps_per_epoch: batches an epoch; None: as many as the data have.
         held_out: how many examples each epoch is evaluated on.
         rate: tells the machine's multiplications a second.
         measure: times a mode: measure(build, train, batch_size, mode).
     """
     sample = ModelSample.of(builds)
-    steps = max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
+    steps = steps_per_epoch or max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
     each_lane = sample.mean(lambda model: lane_bytes(model, batch_size, held_out))
     # A lane has the slots of every type of optimizer, old and new.
     each_lane += 8.0 * sample.over_rules(lambda model: rule_work(model).matrices)

@@ -31,10 +31,12 @@ class Population:
     Args:
         train: (x, y) or (x, y, sample_weight): arrays, or nests of arrays, in memory.
         validation: the same, evaluated after each epoch, or None.
-        batch_size: examples a step; an epoch's last batch may be smaller, as in `fit`.
+        batch_size: examples a step.
         lanes: most trials trained at once in one stack.
         class_weight: class to weight, as in `fit`.
-        shuffle: whether each epoch has an order of its own, or that of the data.
+        shuffle: whether each pass has an order of its own, or that of the data.
+        steps_per_epoch: batches an epoch, out of an endless stream of passes through the data, each
+            in another order; None: one pass, whose last batch may be smaller, as in `fit`.
         steps_per_call: most steps in one call of the compiled program.
         jit_compile: whether XLA compiles the program (TensorFlow only); None: where it
             can and is not the slower one.
@@ -55,6 +57,7 @@ class Population:
         lanes: int = 64,
         class_weight: dict | None = None,
         shuffle: bool = True,
+        steps_per_epoch: int | None = None,
         steps_per_call: int = 256,
         jit_compile: bool | None = None,
         native: bool = False,
@@ -64,10 +67,12 @@ class Population:
             ("batch_size", batch_size),
             ("lanes", lanes),
             ("steps_per_call", steps_per_call),
+            ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch),
         ):
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"{name} must be a whole number above 0, not {value!r}.")
-        self.train = examples(train, class_weight, shuffle)
+        an_epoch = steps_per_epoch and steps_per_epoch * batch_size
+        self.train = examples(train, class_weight, shuffle, an_epoch)
         self.validation = None if validation is None else examples(validation)
         self.batch_size, self.steps_per_call = batch_size, steps_per_call
         self.jit_compile, self.native = jit_compile, native

@@ -103,7 +103,7 @@ class Programs:
         """Arguments of the shapes that `name` will be called with, or None if it never is."""
         stack = self.stack
         lanes, steps, batch = stack.width, stack.epoch.full_steps, stack.batch_size
-        remainder = stack.train.size - steps * batch
+        remainder = stack.train.an_epoch - steps * batch
         if name == "close":
             return (*self.held_out_arguments()[:1], vectorize.to_device(np.int32(0)))
         if name == "tail":

@@ -120,7 +120,7 @@ def way_of(config, dataset, trial):
     if trial.mode == "stacked":
         return "stacked"
     space = search_spaces.load(config.space, dataset.spec, config.optimizers, losses=config.losses)
-    searched, _ = in_search(space, dataset, config.batch_size, config.seed)
+    searched, _ = in_search(space, dataset, config)
     return "batches" if isinstance(searched, OnDataset) else "arrays"
 
 

@@ -26,6 +26,7 @@ OPTIMIZERS = ({optimizers})
 LOSSES = {losses}
 EPOCHS = {epochs}  # of the search: schedules of the learning rate are as long
 BATCH_SIZE = {batch_size}
+STEPS_PER_EPOCH = {steps_per_epoch}  # batches, of pass after pass; None: an epoch is one pass
 SEED = {seed}  # of the split
 TRIAL_SEED = {trial_seed}  # of the first weights, the dropout and the order of the examples
 PRECISION = {precision}
@@ -37,8 +38,7 @@ SCHEDULE = {schedule}
 def main():
     environment.use_device(PRECISION)
     dataset = data.load(DATASET, seed=SEED)
-    size = dataset.train.size
-    steps = size and EPOCHS * -(-size // BATCH_SIZE)
+    steps = EPOCHS * (STEPS_PER_EPOCH or -(-dataset.train.size // BATCH_SIZE))
     space = search_spaces.load(SPACE, dataset.spec, OPTIMIZERS, steps=steps, losses=LOSSES)
 
     def build(values):
@@ -52,6 +52,7 @@ def main():
         *dataset.train.arrays(),
         seed=TRIAL_SEED,
         batch_size=BATCH_SIZE,
+        steps_per_epoch=STEPS_PER_EPOCH,
         validation_data=dataset.validation.arrays(),
         callbacks=[EvaluateAtPoint()],
         verbose=2,
@@ -94,6 +95,7 @@ def schedule_script(config, objective, trial, line, seed, file="best_train.py", 
         losses=f"({', '.join(map(literal, config.losses))}{',' * (len(config.losses) == 1)})",
         epochs=config.epochs,
         batch_size=config.batch_size,
+        steps_per_epoch=config.steps_per_epoch or None,
         seed=config.seed,
         trial_seed=seed,
         precision=literal(config.precision),

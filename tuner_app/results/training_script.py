@@ -28,6 +28,7 @@ LOSSES = {losses}
 HYPERPARAMETERS = {hyperparameters}
 EPOCHS = {epochs}
 BATCH_SIZE = {batch_size}
+STEPS_PER_EPOCH = {steps_per_epoch}  # batches, of pass after pass; None: an epoch is one pass
 PATIENCE = {patience}  # epochs without a better {objective} before it stops; 0: never
 SEED = {seed}  # {seed_says}
 TRIAL_SEED = {trial_seed}  # {trial_seed_says}
@@ -40,7 +41,8 @@ def main():
 
     # Schedules are as long as the {scheduled_says}; a stream's length is not known.
     size = dataset.train.size
-    steps = size and {scheduled} * -(-size // BATCH_SIZE)
+    steps = STEPS_PER_EPOCH or size and -(-size // BATCH_SIZE)
+    steps = steps and {scheduled} * steps
     space = search_spaces.load(SPACE, dataset.spec, OPTIMIZERS, steps=steps, losses=LOSSES)
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = HYPERPARAMETERS
@@ -71,6 +73,7 @@ STACKED = """\
         *dataset.train.arrays(),
         seed=TRIAL_SEED,
         batch_size=BATCH_SIZE,
+        steps_per_epoch=STEPS_PER_EPOCH,
         validation_data=dataset.validation.arrays(),
         epochs=EPOCHS,
         callbacks=callbacks,
@@ -91,15 +94,18 @@ BATCHES = """\
     history = space.fit(  # the model's own, unless the space has another
         hyperparameters,
         model,
-        dataset.train.batches(BATCH_SIZE, shuffle_seed=SEED),
+        {batches},
         validation_data=dataset.validation.batches(BATCH_SIZE),
         epochs=EPOCHS,
         callbacks=callbacks,
+        steps_per_epoch=STEPS_PER_EPOCH,
         shuffle=False,  # the batches are, by SEED
         verbose=2,
     )
 """
 WAYS = {"stacked": STACKED, "arrays": ARRAYS, "batches": BATCHES}
+ONE_PASS = "dataset.train.batches(BATCH_SIZE, shuffle_seed=SEED)"
+ENDLESS = "endless(dataset.train, BATCH_SIZE, SEED, steps_per_epoch=STEPS_PER_EPOCH)"
 
 SAME = "It does what the search did, but for rounding."
 NOT_SAME = "In the search it went on from another trial; here it begins anew."
@@ -139,6 +145,9 @@ def training_script(
         score = trial.metrics["metrics"][name]["observations"][0]["value"][0]
     way = way or ("stacked" if trial.mode == "stacked" else "arrays")
     batches = way == "batches"
+    endless = batches and config.steps_per_epoch
+    imports = ["tuner_app.population import alone"] * (way == "stacked")
+    imports += ["tuner_app.trial_data import endless"] * bool(endless)
     late = "" if backend == "tensorflow" else "  # noqa: E402"
     order = " and of the order of the examples"
     number, before = trial.line
@@ -154,7 +163,7 @@ def training_script(
         if late
         else "",
         late=late,
-        imports=f"from tuner_app.population import alone{late}\n" if way == "stacked" else "",
+        imports="".join(f"from {line}{late}\n" for line in imports),
         dataset=literal(config.dataset),
         space=literal(config.space),
         optimizers=", ".join(map(literal, config.optimizers)) + "," * (len(config.optimizers) == 1),
@@ -164,13 +173,14 @@ def training_script(
         scheduled=config.epochs if planned else "EPOCHS",
         scheduled_says="search's longest training" if planned else "training",
         batch_size=config.batch_size,
+        steps_per_epoch=config.steps_per_epoch or None,
         patience=config.patience,
         seed=config.seed,
         seed_says="of the split" + (order if batches else ""),
         trial_seed=trial_seed(config.seed, number, failures=before + trial.failures),
         trial_seed_says="of the weights and the dropout" + ("" if batches else order),
         precision=literal(config.precision),
-        fit=WAYS[way],
+        fit=WAYS[way].format(batches=ENDLESS if endless else ONE_PASS),
     )
 
 

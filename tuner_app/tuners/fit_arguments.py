@@ -35,7 +35,8 @@ class FitArguments:
         batch_size: Examples in one step.
         epochs: Epochs until a trial is done, counted from epoch 0.
         initial_epoch: The epoch that a trial begins with.
-        shuffle: Whether each epoch has an order of its own; False: the order of the data.
+        shuffle: Whether each pass has an order of its own; False: the order of the data.
+        steps_per_epoch: Batches an epoch, of an endless stream of passes; None: one pass.
         class_weight: Class to weight, or None.
         callbacks: The user's own objects, which every trial copies.
     """
@@ -46,6 +47,7 @@ class FitArguments:
     epochs: int = 1
     initial_epoch: int = 0
     shuffle: bool = True
+    steps_per_epoch: int | None = None
     class_weight: Mapping[int, float] | None = None
     callbacks: list = field(default_factory=list)
 
@@ -60,14 +62,16 @@ def stackable(args: tuple, kwargs: Mapping[str, Any]) -> FitArguments:
     >>> found = stackable((x, y), {"validation_split": 0.2, "epochs": 3, "verbose": 0})
     >>> len(found.train[0]), len(found.validation[0]), found.batch_size, found.epochs
     (8, 2, 32, 3)
-    >>> stackable((x, y), {"steps_per_epoch": 2})
+    >>> stackable((x, y), {"validation_steps": 2})
     Traceback (most recent call last):
-    tuner_app.population.errors.CannotStack: fit is given steps_per_epoch=2
+    tuner_app.population.errors.CannotStack: fit is given validation_steps=2
     """
     given = _bound(args, kwargs)
-    for name in ("steps_per_epoch", "validation_steps"):
-        if given.get(name) is not None:
-            raise CannotStack(f"fit is given {name}={given[name]!r}")
+    if given.get("validation_steps") is not None:
+        raise CannotStack(f"fit is given validation_steps={given['validation_steps']!r}")
+    steps = given.get("steps_per_epoch")
+    if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
+        raise CannotStack(f"fit is given steps_per_epoch={steps!r}")
     if given.get("validation_freq", 1) != 1:
         raise CannotStack(f"fit is given validation_freq={given['validation_freq']!r}")
     shuffle = given.get("shuffle", True)
@@ -97,6 +101,7 @@ def stackable(args: tuple, kwargs: Mapping[str, Any]) -> FitArguments:
         epochs=given.get("epochs", 1),
         initial_epoch=given.get("initial_epoch", 0),
         shuffle=shuffle,
+        steps_per_epoch=steps,
         class_weight=given.get("class_weight"),
         callbacks=list(callbacks),
     )

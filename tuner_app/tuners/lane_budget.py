@@ -31,6 +31,7 @@ def planned(builds: Sequence[Callable[[], keras.Model]], arguments, runs: int, m
             batch_size=arguments.batch_size,
             trials=runs,
             memory=_SHARE * free_memory(),
+            steps_per_epoch=arguments.steps_per_epoch,
             held_out=_size(arguments.validation),
             lanes=lanes,
             epochs=max(1, arguments.epochs - arguments.initial_epoch),

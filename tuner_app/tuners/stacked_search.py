@@ -57,10 +57,11 @@ class StackedSearch:
             jit_compile=self.plan.jit_compile,
             class_weight=arguments.class_weight,
             shuffle=arguments.shuffle,
+            steps_per_epoch=arguments.steps_per_epoch,
             at_point=any(isinstance(c, EvaluateAtPoint) for c in arguments.callbacks),
         )
         self.tail, self.ending = Tail(self.population), False
-        self.steps = -(-self.population.train.size // arguments.batch_size)
+        self.steps = -(-self.population.train.an_epoch // arguments.batch_size)
         slots = max(1, self.population.lanes // self.tuner.executions_per_trial)
         self.free_slots = list(range(slots))
 
