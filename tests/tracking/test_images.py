@@ -6,6 +6,7 @@ import urllib.parse
 
 import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from tuner_app.data import DataSpec
@@ -24,7 +25,7 @@ class Split:
 
     def batches(self, batch_size):
         pictures = np.broadcast_to(self.logits[:, None, None, None], (10, 4, 4, 1))
-        return [(pictures[:6], self.labels[:6]), (pictures[6:], self.labels[6:])]
+        return tf.data.Dataset.from_tensor_slices((pictures, self.labels)).batch(6)
 
 
 def network():
@@ -42,6 +43,16 @@ def test_finds_the_surest_mistakes_first():
         (3.0, 0, 1),
         (-2.0, 1, 0),
     ]
+
+
+def test_the_model_is_given_arrays_which_every_backend_takes(monkeypatch):
+    model, given = network(), []
+    predict = model.predict_on_batch
+    monkeypatch.setattr(
+        model, "predict_on_batch", lambda x: given.append(type(x)) or predict(np.asarray(x))
+    )
+    images.misclassified(model, Split(), most=2)
+    assert given == [np.ndarray, np.ndarray]
 
 
 def test_shows_each_image_with_its_true_and_its_predicted_class():

@@ -53,9 +53,8 @@ def write_misclassified(project, trial_id, model, spec, split, most=48):
 def misclassified(model, split, most):
     """How many examples are wrong, and the `most` surest: (image, true label, predicted label)."""
     count, kept = 0, []
-    for images, labels in split.batches(256):
+    for images, labels in split.batches(256).as_numpy_iterator():  # JAX takes no tensors of tf.data
         logits = np.asarray(model.predict_on_batch(images), "float64")
-        images, labels = np.asarray(images), np.asarray(labels)
         predicted = logits.argmax(axis=1)
         rows = np.arange(len(labels))
         # By how much the wrong class's logit beats the true one's.
