@@ -5,23 +5,19 @@ happens inside an epoch is one compiled program for all lanes, so a callback tha
 batches, or while the validation data are evaluated, can't stack.
 """
 
-import copy
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import keras
-import numpy as np
 
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack
+from tuner_app.tuners import callback_state
 from tuner_app.tuners.lane_model import LaneModel
 
 _INSIDE_AN_EPOCH = (
     "on_batch_begin on_batch_end on_train_batch_begin on_train_batch_end on_test_begin "
     "on_test_end on_test_batch_begin on_test_batch_end"
 ).split()
-_SET_BY_KERAS = ("_model", "params", "model")
 
 
 def refuse_inside_an_epoch(callbacks: Iterable[keras.callbacks.Callback]) -> None:
@@ -74,22 +70,6 @@ _REASONS = {
 }
 
 
-def own_files(callbacks: Iterable[keras.callbacks.Callback], trial_id: str, execution: int) -> None:
-    """Gives each run files of its own: trials that train at the same time would overwrite each
-    other's. `logs/log.csv` becomes `logs/0007/execution0/log.csv`, as KerasTuner does for
-    TensorBoard."""
-    for callback in callbacks:
-        attribute = _FILES.get(type(callback))
-        if attribute is not None:
-            path = Path(getattr(callback, attribute))
-            path = path.parent / trial_id / f"execution{execution}" / path.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            setattr(callback, attribute, str(path))
-
-
-_FILES = {keras.callbacks.CSVLogger: "filename", keras.callbacks.ModelCheckpoint: "filepath"}
-
-
 class LaneCallbacks:
     """The callbacks of one run, called in their order as `fit` calls them.
 
@@ -116,11 +96,11 @@ class LaneCallbacks:
             callback.set_params(self._params)
             callback.set_model(self.model)
             if state is not None:
-                _prepare_to_go_on(callback, state[i])
+                callback_state.prepare(callback, state[i])
         self._call("on_train_begin", None)
         if state is not None:
             for callback, attributes in zip(self._callbacks, state, strict=True):
-                vars(callback).update(_resolved(copy.deepcopy(attributes)))
+                callback_state.give_back(callback, attributes)
 
     def begin_anew(self, kind: type, optimizer: keras.optimizers.Optimizer) -> None:
         """The lane has another model, of which they know nothing yet; what they log goes on."""
@@ -150,8 +130,8 @@ class LaneCallbacks:
         Args:
             without_files: Nothing of those that write to files of the trial's own.
         """
-        own = (*_FILES, keras.callbacks.TensorBoard) if without_files else ()
-        return [{} if type(c) in own else _plain_attributes(c) for c in self._callbacks]
+        own = callback_state.WITH_FILES if without_files else ()
+        return [{} if type(c) in own else callback_state.of(c) for c in self._callbacks]
 
     def _call(self, hook: str, *arguments) -> None:
         for callback in self._callbacks:
@@ -165,70 +145,3 @@ class LaneCallbacks:
         if found:
             callback.on_test_begin()
             callback.on_test_end(found)
-
-
-def _prepare_to_go_on(callback, state: Mapping[str, Any]) -> None:
-    """A log begun before is gone on with, and not begun again."""
-    if type(callback) is keras.callbacks.CSVLogger:
-        path = Path(callback.filename)
-        callback.append = path.exists()
-        if callback.append and "rows" in state:
-            lines = path.read_text().splitlines(keepends=True)
-            path.write_text("".join(lines[: state["rows"]]))  # later ones come again
-
-
-def _plain_attributes(callback) -> dict[str, Any]:
-    found = {}
-    for name, value in vars(callback).items():
-        if name not in _SET_BY_KERAS:
-            plain, value = _plain(value)
-            if plain:
-                found[name] = value
-    if type(callback) is keras.callbacks.CSVLogger:
-        found.pop("append", None)
-        found.pop("append_header", None)
-        path = Path(callback.filename)
-        found["rows"] = len(path.read_text().splitlines()) if path.exists() else 0
-    return found
-
-
-def _plain(value) -> tuple[bool, Any]:
-    """Whether a value can be kept without its class, and the form it is kept in."""
-    if value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic)):
-        return True, value
-    if isinstance(value, (list, tuple)):
-        items = [_plain(item) for item in value]
-        return all(plain for plain, _ in items), type(value)(item for _, item in items)
-    if type(value) is dict and all(isinstance(key, (str, int)) for key in value):
-        items = {key: _plain(item) for key, item in value.items()}
-        return all(p for p, _ in items.values()), {key: item for key, (_, item) in items.items()}
-    if keras.ops.is_tensor(value):
-        return True, keras.ops.convert_to_numpy(value)
-    name = _function_name(value)
-    return (True, {_FUNCTION: name}) if name else (False, None)
-
-
-# Keras's callbacks keep the comparison they use (keras.ops.less) beside values that depend on it.
-# No other function is taken from a file: a name there would be somebody's code.
-_FUNCTION = "comparison"
-_COMPARISONS = {
-    f"{home.__name__}.{name}": getattr(home, name)
-    for home in (keras.ops, np)
-    for name in ("less", "less_equal", "greater", "greater_equal")
-}
-
-
-def _function_name(value) -> str | None:
-    return next((name for name, known in _COMPARISONS.items() if known is value), None)
-
-
-def _resolved(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes with comparisons for their names; what names something else is left out."""
-    found = {}
-    for name, value in attributes.items():
-        if isinstance(value, dict) and set(value) == {_FUNCTION}:
-            if value[_FUNCTION] not in _COMPARISONS:
-                continue
-            value = _COMPARISONS[value[_FUNCTION]]
-        found[name] = value
-    return found

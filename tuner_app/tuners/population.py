@@ -17,10 +17,11 @@ from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
 from tuner_app.population.vectorize import on_jax
+from tuner_app.tuners.callback_state import own_files
 from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
 from tuner_app.tuners.lane_budget import MOST_LANES, planned
-from tuner_app.tuners.lane_callbacks import own_files, refuse_inside_an_epoch
+from tuner_app.tuners.lane_callbacks import refuse_inside_an_epoch
 from tuner_app.tuners.points import default_point, drawn_point
 from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
 from tuner_app.tuners.stacked_search import StackedSearch
