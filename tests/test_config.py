@@ -47,6 +47,7 @@ def test_a_setting_of_another_version_is_refused():
         ("dataset", None),
         ("seed", 2**31),
         ("keep_best", -1),
+        ("steps_per_epoch", -1),
         ("optimizers", ()),
         ("optimizers", (3,)),
         ("precision", "double"),

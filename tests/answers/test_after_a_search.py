@@ -1,5 +1,6 @@
 """One small search, then what a person does with it: confirm, evaluate, train. In this order."""
 
+import dataclasses
 import json
 import statistics
 
@@ -13,6 +14,7 @@ from tuner_app import SearchConfig, data, results, run_search
 from tuner_app.answers import confirming, testing, training
 from tuner_app.cli.main import main
 from tuner_app.errors import UserError
+from tuner_app.population import alone
 from tuner_app.results import report
 from tuner_app.results.export import export
 from tuner_app.store import SearchReader, answers
@@ -142,6 +144,22 @@ def test_the_winner_is_trained_on_all_but_the_test_examples(project, tmp_path):
     assert accuracy > row["mean"] - 0.1  # it has seen these examples, and 3 epochs are few
     with pytest.raises(UserError, match=r"\.keras"):
         training.train(asked, tmp_path / "final.h5")
+
+
+def test_epochs_of_so_many_batches_grow_with_the_examples(project, tmp_path, monkeypatch):
+    trained = []
+
+    def fit(model, *data, **keywords):
+        trained.append(model)
+        return one_trial(model, *data, **keywords)
+
+    one_trial = alone.fit
+    monkeypatch.setattr(alone, "fit", fit)
+    asked = training.plan(project)
+    config = dataclasses.replace(asked.config, steps_per_epoch=20)
+    asked = dataclasses.replace(asked, config=config, epochs=2)
+    training.train(asked, tmp_path / "final.keras", verbose=0)
+    assert [int(m.optimizer.iterations) for m in trained] == [2 * round(20 * 1527 / 1257)]
 
 
 def test_an_unconfirmed_winner_is_not_tested_by_mistake(project, tmp_path):

@@ -132,7 +132,7 @@ def test_pruned_trials_are_kept_and_a_resume_prunes_as_before(tmp_path, name):
     with SearchReader(tmp_path) as reader:
         row = reader.trial(pruned)
         assert row.status == "PRUNED" and row.score is None
-        assert row.message == f"Pruned after {row.epochs} epochs: asha"
+        assert row.message == f"Pruned after {row.epochs} epoch{'s' * (row.epochs > 1)}: asha"
         assert len(reader.history(pruned)) == row.epochs < EPOCHS
     file = json.loads((tmp_path / f"trial_{pruned}" / "trial.json").read_text())
     assert file["status"] == "STOPPED"  # KerasTuner's word, which its `Trial.load` takes

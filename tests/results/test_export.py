@@ -59,9 +59,10 @@ def answers(folder, inputs):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A search whose optimizer evaluates the model elsewhere than it trains it."""
+    """A search whose optimizer evaluates the model elsewhere than it trains it, with epochs of
+    less than a pass, which is 40 batches."""
     project = tmp_path_factory.mktemp("digits") / "project"
-    return search(project, optimizers=("nesterov",), epochs=4, seed=3)
+    return search(project, optimizers=("nesterov",), epochs=6, steps_per_epoch=25, seed=3)
 
 
 def test_the_model_takes_raw_inputs_and_has_the_trials_score(digits, tmp_path):

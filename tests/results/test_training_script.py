@@ -24,6 +24,19 @@ def test_the_script_is_python_and_watches_the_objective():
     assert 'best = max(history.history["val_accuracy"])' in text and "(in the search: 0.75)" in text
 
 
+def test_the_script_has_the_searchs_epochs_of_so_many_batches():
+    trial = TrialRow("3", 3, "COMPLETED", 1, {"units": 8}, 0.75, mode="stacked")
+    goal = {"name": "val_accuracy", "direction": "max"}
+    for way in ("stacked", "batches"):
+        text = training_script(SearchConfig(steps_per_epoch=7), goal, trial, way=way)
+        ast.parse(text)
+        assert "STEPS_PER_EPOCH = 7 " in text and "steps_per_epoch=STEPS_PER_EPOCH" in text
+        assert ("endless(dataset.train, BATCH_SIZE, SEED" in text) == (way == "batches")
+    line = [Stretch(0, 4, "2", {"units": 8})]
+    text = schedule_script(SearchConfig(steps_per_epoch=7), goal, trial, line, seed=5)
+    assert "STEPS_PER_EPOCH = 7 " in text and "steps_per_epoch=STEPS_PER_EPOCH" in text
+
+
 def test_of_several_objectives_it_tells_the_first():
     metrics = {"metrics": {"val_loss": observed(0.25), "val_accuracy": observed(0.9)}}
     trial = TrialRow("3", 3, "COMPLETED", 1, {"units": 8}, -0.65, metrics=metrics)

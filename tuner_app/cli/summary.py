@@ -72,12 +72,12 @@ def _counts(outcome: Outcome) -> list[str]:
     trials = outcome.results.trials
     completed = [trial for trial in trials if trial.status == "COMPLETED"]
     failed = [trial for trial in trials if trial.status == "FAILED"]
-    pruned = sum(trial.status == "PRUNED" for trial in trials)
-    modes = Counter(MODES.get(trial.mode, trial.mode) for trial in completed)
+    pruned = [trial for trial in trials if trial.status == "PRUNED"]
+    modes = Counter(MODES.get(trial.mode, trial.mode) for trial in completed + pruned)
     trained = ", ".join(f"{count} {mode}" for mode, count in modes.items())
     lines = [
         f"Trials:   {len(completed)} completed, "
-        + (f"{pruned} pruned, " if pruned else "")
+        + (f"{len(pruned)} pruned, " if pruned else "")
         + f"{len(failed)} failed"
         + (f"; trained {trained}" if trained else "")
     ]

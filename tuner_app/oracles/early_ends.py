@@ -59,7 +59,8 @@ class EndingOracle(KeptOracle):
                 self.mirror.report(trial_id, epoch + 1, metrics[name])
                 heard[trial_id] = epoch + 1
         for trial_id in self.mirror.to_prune(heard):
-            self._verdicts[trial_id] = f"Pruned after {heard[trial_id]} epochs: {self.pruner}"
+            epochs = f"{heard[trial_id]} epoch{'s' * (heard[trial_id] > 1)}"
+            self._verdicts[trial_id] = f"Pruned after {epochs}: {self.pruner}"
 
     @property
     def over(self) -> str:
