@@ -60,7 +60,7 @@ class OnDataset(keras_tuner.HyperModel):
     def cannot_stack(self) -> str:
         """Why its trials are trained by `fit`, for `PopulationTuner`."""
         if type(self.space).fit is not keras_tuner.HyperModel.fit:
-            return f"{self.space.name} has its own fit"
+            return f"{self.space.name or type(self.space).__name__} has its own fit"
         return "the data are streamed, not in memory"
 
     def build(self, hp):

@@ -9,6 +9,10 @@
 The arguments are KerasTuner's, in its order; `PopulationBasedTraining` is not KerasTuner's, and has
 those that all have. `**kwargs` are those of `PopulationTuner` besides: of
 them, `lanes` (trials trained at once) is what one may want to set.
+
+What `search` is given for `fit` means what it means there, but for `steps_per_epoch` with arrays or
+a finite `tf.data` set: an epoch goes on with the next pass where one ends, so that all have as many
+batches. Keras cuts the epoch short there, with a warning, where the passes are no multiple of it.
 """
 
 from tuner_app.oracles import (
