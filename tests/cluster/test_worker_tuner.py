@@ -64,6 +64,43 @@ def worker(service: SearchService, name: str, folder: Path, **options) -> Worker
     return WorkerTuner(service, name, build, **options)
 
 
+class Carried:
+    """A service whose calls travel: what is told or asked ahead it has done when that returns.
+
+    Attributes:
+        waited: The calls whose answers were waited for at once.
+        fetched: Of the answers to what was asked ahead: whether each was taken.
+    """
+
+    def __init__(self, service: SearchService):
+        self._service = service
+        self.waited: list[str] = []
+        self.fetched: list[bool] = []
+
+    def __getattr__(self, name: str):
+        def call(*arguments):
+            self.waited.append(name)
+            return getattr(self._service, name)(*arguments)
+
+        return call
+
+    def renew(self, worker: str) -> None:
+        self._service.renew(worker)
+
+    def tell(self, name: str, *arguments) -> None:
+        getattr(self._service, name)(*arguments)
+
+    def ask(self, name: str, *arguments):
+        answer, number = getattr(self._service, name)(*arguments), len(self.fetched)
+        self.fetched.append(False)
+
+        def taken():
+            self.fetched[number] = True
+            return answer
+
+        return taken
+
+
 class Died(BaseException):
     """The worker's process is gone, in the middle of whatever it did."""
 
@@ -95,7 +132,11 @@ def die_after(tuner: WorkerTuner, epochs: int) -> None:
 
 
 def test_a_workers_search_is_that_of_one_process(service, undisturbed, tmp_path):
-    worker(service, "a", tmp_path).search(**FIT)
+    carried = Carried(service)
+    worker(carried, "a", tmp_path).search(**FIT)
+    # Nobody waits for the end of a trial or of an epoch, and two trials are opened at a time.
+    assert set(carried.waited) == {"join", "open", "leave"}
+    assert carried.fetched == [True] * -(-TRIALS // 2)
     assert service.unfinished == 0
     assert service.finish("done") == ""
     assert scores(tmp_path) == pytest.approx(undisturbed, rel=1e-6)
@@ -243,9 +284,11 @@ def test_a_run_that_fails_is_tried_again_and_counted(tmp_path):
     tuner = PopulationTuner(oracle, build, directory=str(tmp_path), project_name="p")
     service = SearchService(tuner)
     service.begin(3)
+    carried = Carried(service)
     WorkerTuner(
-        service, "a", build_some, lanes=2, directory=str(tmp_path), project_name="p"
+        carried, "a", build_some, lanes=2, directory=str(tmp_path), project_name="p"
     ).search(**FIT)
+    assert carried.fetched and all(carried.fetched)  # or a trial would be open for ever
     service.finish("done")
     for trial in results.read(tmp_path / "p").trials:
         high = trial.hyperparameters["rate"] > 0.02

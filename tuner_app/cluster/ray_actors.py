@@ -132,27 +132,24 @@ class Channel:
         self._told: list = []
 
     def __getattr__(self, name: str) -> Callable:
-        def call(*arguments: object) -> object:
-            answer = _answer(self._call.remote(name, *arguments))
-            self._settle()
-            return answer
-
-        return call
+        return lambda *arguments: self.ask(name, *arguments)()
 
     def renew(self, worker: str) -> None:
         """See `SearchService`. For a thread of its own: what was told is not settled here."""
         _answer(self._call.remote("renew", worker))
+
+    def ask(self, name: str, *arguments: object) -> Callable[[], object]:
+        """A call that the owner may answer meanwhile: what is returned waits for the answer."""
+        told, self._told = self._told, []
+        told.append(self._call.remote(name, *arguments))
+        return lambda: _answer(told)[-1]
 
     def tell(self, name: str, *arguments: object) -> None:
         """A call whose answer nobody waits for: calls arrive in order, and what one of them raises
         is raised by a later one."""
         self._told.append(self._call.remote(name, *arguments))
         if len(self._told) >= MOST_TOLD:
-            self._settle()
-
-    def _settle(self) -> None:
-        told, self._told = self._told, []
-        if told:
+            told, self._told = self._told, []
             _answer(told)
 
 

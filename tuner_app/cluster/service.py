@@ -130,7 +130,7 @@ class SearchService:
         oracle, own = self.oracle, type(self.oracle)
         if (own.verdict, own.over) != (EndingOracle.verdict, EndingOracle.over):
             return True
-        return oracle.pruner != "none" or oracle.spent is not None
+        return oracle.pruner != "none" or (oracle.spent is not None and oracle.spent.limited)
 
     def leave(self, worker: str) -> None:
         """The worker was told that there are no more trials, or has to stop, and goes."""

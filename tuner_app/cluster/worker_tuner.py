@@ -32,6 +32,7 @@ class Working:
     """
 
     apart: Apart | None = None
+    _asked: Callable[[], Opened] | None = None  # gives what was asked for ahead
 
     def _populate_initial_space(self) -> None:
         keras_tuner.Tuner._populate_initial_space(self)  # the directory is the service's, as it is
@@ -95,8 +96,14 @@ class Working:
 
     # The life of a trial.
 
+    def _ask_ahead(self, slot: int) -> None:
+        ask = getattr(self.service, "ask", None)
+        if ask is not None:
+            self._asked = ask("open", self.worker, slot)
+
     def _open_trial(self, slot: int = 0, worker: str | None = None):
-        found: Opened = self.service.open(self.worker, slot)
+        asked, self._asked = self._asked, None
+        found: Opened = self.service.open(self.worker, slot) if asked is None else asked()
         self._exhausted = found.status == "STOPPED"
         if found.status != "RUNNING":
             return None

@@ -76,6 +76,11 @@ class Spent:
                 return f"the time limit of {budget.seconds:g} seconds is over"
         return ""
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is anything by which the search may be over early."""
+        return self._budget != Budget()
+
     def epoch(self, value: float | None) -> None:
         """A trial trained an epoch, and the objective had this value after it."""
         self._epochs += 1

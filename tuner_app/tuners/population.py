@@ -137,6 +137,10 @@ class PopulationTuner(SequentialTuner):
         if self.distribution_strategy is not None:
             raise CannotStack("the tuner has a distribution strategy")
 
+    def _ask_ahead(self, slot: int) -> None:
+        """The next call of `_open_trial` will be for this slot: where another process opens the
+        trials, it may do so meanwhile."""
+
     @property
     def has_epoch_hooks(self) -> bool:
         """Whether a subclass has an `on_epoch_begin` or `on_epoch_end` of its own."""

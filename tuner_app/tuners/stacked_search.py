@@ -104,6 +104,9 @@ class StackedSearch:
             trial = self.tuner._open_trial(slot)
             if trial is not None:
                 self.free_slots.pop(0)
+                # Not where some are trained by fit: one would hold up the other.
+                if self.free_slots and not self.tuner.by_fit:
+                    self.tuner._ask_ahead(self.free_slots[0])
                 self._begin(trial, slot)
             elif self.tuner._exhausted:
                 self.free_slots.pop(0)  # its last answer
@@ -218,7 +221,7 @@ class StackedSearch:
             self._leave(run)
         del self.open[stacked.trial_id]
         self.suspects.discard(stacked.trial_id)
-        self.free_slots.insert(0, stacked.slot)
+        self.free_slots.append(stacked.slot)
         if isinstance(error, CannotStack):
             self.tuner.train_by_fit(stacked.trial, str(error))
         else:
@@ -242,7 +245,7 @@ class StackedSearch:
         stacked.spend(time.monotonic() - began, tuner)
         del self.open[stacked.trial_id]
         self.suspects.discard(stacked.trial_id)
-        self.free_slots.insert(0, stacked.slot)
+        self.free_slots.append(stacked.slot)
         tuner.stacked += 1
         tuner.stack_stats = self.population.stats
         tuner._close_trial(stacked.trial, mode="stacked", **self._outcome(stacked))
