@@ -30,7 +30,7 @@ def findings(config: SearchConfig) -> Iterator[Finding | RateTest]:
     splits = {name: _part(getattr(dataset, name)) for name in SPLITS}
     splits = {name: split for name, split in splits.items() if len(split[1])}
     yield from data_findings(splits, spec)
-    steps = config.epochs * -(-len(splits["train"][1]) // config.batch_size)
+    steps = config.steps(len(splits["train"][1]))
     space = search_spaces.load(config.space, spec, config.optimizers, steps)
 
     def build():
