@@ -5,6 +5,7 @@ when each program is compiled from the moment that it is traced, and waited for 
 """
 
 import concurrent.futures
+import contextlib
 import functools
 from collections.abc import Callable
 
@@ -19,7 +20,9 @@ class Ahead:
 
     def start(self, name: str, compile: Callable[[], None]) -> None:
         """Calls `compile` in a thread; whatever it raises, the program's own call will meet."""
-        self._started[name] = _pool().submit(compile)
+        # Python starts no threads where the main one has ended and a search goes on in another.
+        with contextlib.suppress(RuntimeError):
+            self._started[name] = _pool().submit(compile)
 
     def wait(self, name: str) -> None:
         """Until the program is compiled; at once if nobody has begun to, for the caller will."""

@@ -44,7 +44,25 @@ def side_by_side(function, calls: list[tuple]) -> list:
     """`function(*call)` of each call, as many at once as there may be threads."""
     if len(calls) < 2:
         return [function(*call) for call in calls]
-    return list(_threads(threads()).map(lambda call: vectorize.done(function(*call)), calls))
+    started = []
+    try:
+        started += (_started(function, call) for call in calls)
+        return [one.result() for one in started]
+    finally:
+        for one in started:
+            one.cancel()
+
+
+def _started(function, call: tuple) -> concurrent.futures.Future:
+    def whole():
+        return vectorize.done(function(*call))
+
+    try:
+        return _threads(threads()).submit(whole)
+    except RuntimeError:  # none are begun where the main thread has ended: at once, in this one
+        done = concurrent.futures.Future()
+        done.set_result(whole())
+        return done
 
 
 @functools.cache

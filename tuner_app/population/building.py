@@ -19,6 +19,7 @@ import keras
 
 from tuner_app.population import drawing
 from tuner_app.population.functional import functional_optimizers
+from tuner_app.population.swapping import swapped
 
 
 class _Signatures:
@@ -50,15 +51,8 @@ class _Signatures:
 @contextlib.contextmanager
 def light_building():
     """While open, new Keras variables hold plain tensors: to be read, not to be trained."""
-    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in _replaced()]
-    for owner, name, replacement in _replaced():
-        setattr(owner, name, replacement)
-    try:
-        with functional_optimizers():
-            yield
-    finally:
-        for owner, name, original in kept:
-            setattr(owner, name, original)
+    with swapped(_replaced()), functional_optimizers():
+        yield
 
 
 @functools.cache

@@ -19,6 +19,8 @@ import functools
 import keras
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
+from tuner_app.population.swapping import swapped
+
 _GENERIC = (
     "stateless_apply",
     "assign",
@@ -40,24 +42,12 @@ def functional_optimizers():
         return
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
 
-    replaced = {name: getattr(BaseOptimizer, name) for name in _GENERIC}
-    replaced["_var_key"] = _variable_key
-    # Some of these TFOptimizer inherits: then what was put in its place is deleted again.
-    kept = {name: vars(TFOptimizer).get(name) for name in replaced}
-    for name, method in replaced.items():
-        setattr(TFOptimizer, name, method)
     schedule_free = keras.optimizers.ScheduleFreeAdamW
-    update_step = schedule_free.update_step
-    schedule_free.update_step = _reading_late(update_step, "_momentums")
-    try:
+    late = _reading_late(schedule_free.update_step, "_momentums")
+    generic = [(TFOptimizer, name, getattr(BaseOptimizer, name)) for name in _GENERIC]
+    own = [(TFOptimizer, "_var_key", _variable_key), (schedule_free, "update_step", late)]
+    with swapped([*generic, *own]):
         yield
-    finally:
-        schedule_free.update_step = update_step
-        for name, method in kept.items():
-            if method is None:
-                delattr(TFOptimizer, name)
-            else:
-                setattr(TFOptimizer, name, method)
 
 
 def apply_gradients(optimizer, slots, gradients, weights):

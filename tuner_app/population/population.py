@@ -15,6 +15,7 @@ from tuner_app.population.reports import EpochReport, PopulationStats
 from tuner_app.population.signature import describe, refuse_custom_training
 from tuner_app.population.stack import Stack
 from tuner_app.population.trial import Trial
+from tuner_app.population.turns import in_turn
 
 
 @dataclass
@@ -96,6 +97,7 @@ class Population:
     def __len__(self) -> int:
         return len(self._where)
 
+    @in_turn
     def admit(self, key, model, *, seed: int, epochs: int, state: LaneState | None = None) -> None:
         """A trial to be trained: a compiled, built Keras model with its own initial weights.
 
@@ -196,6 +198,7 @@ class Population:
 
     # -- training ------------------------------------------------------------------------------
 
+    @in_turn
     def run_epoch(self, progress: Callable[[int, int], None] | None = None) -> list[EpochReport]:
         """One epoch of every trial that has a lane.
 
@@ -208,11 +211,11 @@ class Population:
             for step in (Stack.seat, Stack.settle):  # while one is traced, others are compiled
                 for shape in list(self._shapes.values()):
                     self._each(shape, step)
+            return [r for stack in self.in_use for r in self._epoch_of(stack, progress)]
         except BaseException:
             for stack in self._stacks:
                 stack.drop()
             raise
-        return [r for stack in self.in_use for r in self._epoch_of(stack, progress)]
 
     def _each(self, shape: _Shape, step: Callable[[Stack], list[Trial]]):
         for stack in shape.stacks:  # grows while refused trials are given stacks of their own

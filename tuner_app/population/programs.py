@@ -50,6 +50,7 @@ class Programs:
         # The stack goes on without XLA, all of it, so that its numbers stay alike.
         self.stack.xla = False
         self.stack.stats.notes.append("without XLA: an operation has no XLA kernel")
+        self.drop()
         self._compile(False)
         return self._run(name, calls)
 
@@ -93,7 +94,7 @@ class Programs:
                 self._ahead.start(name, functools.partial(_compile, self._traced[name], arguments))
 
     def drop(self) -> None:
-        """Compiles nothing more: the search ends."""
+        """Compiles nothing more: others take their place, or the search ends."""
         self._ahead.drop()
 
     def _first_block(self) -> tuple[dict, dict]:

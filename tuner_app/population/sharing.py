@@ -11,6 +11,8 @@ Only operations without state are shared, and none of those that layers, losses 
 
 import contextlib
 
+from tuner_app.population.swapping import swapped
+
 # What optimizers and schedules compute, and what `tf.vectorized_map` adds.
 _PURE = frozenset(
     "Abs AddV2 BroadcastTo Cast ConcatV2 Const Cos Equal Exp ExpandDims Fill Floor GatherV2 "
@@ -58,11 +60,8 @@ def shared():
             known[key] = created(), list(inputs)
         return known[key][0]
 
-    FuncGraph._create_op_internal = found_or_created
-    try:
+    with swapped([(FuncGraph, "_create_op_internal", found_or_created)]):
         yield
-    finally:
-        FuncGraph._create_op_internal = create
 
 
 def _described(attributes) -> tuple | None:

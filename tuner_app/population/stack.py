@@ -73,12 +73,22 @@ class Stack:
         self.epoch = Epoch(self)
         self.jit_compile = jit_compile
         self.xla = not _quicker_without_xla(model) if jit_compile is None else jit_compile
-        self.programs: Programs | None = None
+        self._programs: Programs | None = None
         self.stats = StackStats()
         if vectorize.on_jax():
             register_with_jax()
 
     # -- what it computes ----------------------------------------------------------------------
+
+    @property
+    def programs(self) -> Programs | None:
+        """Those that fit the trials; None where they have to be traced."""
+        return self._programs
+
+    @programs.setter
+    def programs(self, programs: Programs | None):
+        self.drop()  # or others would wait until what nobody calls is compiled
+        self._programs = programs
 
     @property
     def liftings(self) -> list[Lifting]:
@@ -151,12 +161,13 @@ class Stack:
         """All trials, which leave the stack."""
         trials = [trial for trial in (*self.trials, *self.waiting) if trial is not None]
         self.trials, self.waiting, self.coming = [None] * len(self.trials), [], []
+        self.drop()
         return trials
 
     def drop(self) -> None:
-        """Has nothing more compiled: the search ends."""
-        if self.programs is not None:
-            self.programs.drop()
+        """Has nothing more compiled."""
+        if self._programs is not None:
+            self._programs.drop()
 
     def compact(self) -> None:
         """Shrinks the stack to its active lanes; traced anew if they are less than a block."""

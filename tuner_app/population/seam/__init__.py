@@ -12,6 +12,7 @@ import keras
 
 from tuner_app.population.lane_scalar import LaneMath
 from tuner_app.population.seam import convolution, crop, pooling
+from tuner_app.population.swapping import swapped
 
 RANDOM = "uniform normal truncated_normal randint dropout shuffle categorical gamma beta".split()
 CONVOLUTION = "conv depthwise_conv separable_conv conv_transpose".split()
@@ -27,15 +28,8 @@ def seam(native: bool = False, plain: bool = False):
     which a stack is compared with. The random functions are replaced in every mode, so that a
     trial's random numbers do not depend on the mode.
     """
-    entries = table(native, plain)
-    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in entries]
-    for owner, name, function in entries:
-        setattr(owner, name, function)
-    try:
+    with swapped(table(native, plain)):
         yield
-    finally:
-        for owner, name, function in kept:
-            setattr(owner, name, function)
 
 
 def table(native: bool = False, plain: bool = False) -> list[tuple]:
