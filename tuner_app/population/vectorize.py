@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import re
 
 import keras
 import numpy as np
@@ -10,6 +9,7 @@ from keras import tree
 from keras.backend import standardize_dtype
 
 from tuner_app.population.errors import CannotStack
+from tuner_app.population.reason import reason
 
 
 def on_jax() -> bool:
@@ -184,38 +184,13 @@ def put(stacked, lanes: np.ndarray, values: np.ndarray):
 
 @contextlib.contextmanager
 def exact_reason():
-    """Turns a backend's refusal to vectorize or compile into CannotStack with its first line."""
+    """Turns a backend's refusal to vectorize or compile into CannotStack, with the reason."""
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise CannotStack(_reason(error)) from error
-
-
-def _reason(error) -> str:
-    """The error in one line, without the frames and arguments that backends and Keras add."""
-    text = re.sub(r"\x1b\[\d+m", "", str(error))
-    operation = re.search(r"No pfor vectorization defined for (\w+)", text)
-    if operation:
-        return f"TensorFlow can't vectorize the operation {operation[1]}"
-    layer = re.search(r"Exception encountered when calling (\w+)\.", text)
-    prefix = f"{layer[1]}: " if layer else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    noise = (
-        "in user code",
-        "File ",
-        "Exception encountered",
-        "Arguments received",
-        "•",
-        "For simpl",
-    )
-    own = re.search(r"CannotStack: (.*)", text)
-    if own:
-        return prefix + own[1].strip()
-    said = [line for line in lines if not line.startswith(noise)]
-    kind = "" if isinstance(error, CannotStack) else f"{type(error).__name__}: "
-    return f"{prefix}{kind}{' '.join(said[:3])[:300]}"
+        raise CannotStack(reason(error)) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
