@@ -8,13 +8,12 @@ are of, beside what is estimated here.
 import math
 from dataclasses import dataclass
 
-import keras
-
 from tuner_app.optimizers.step_work import StepWork
 from tuner_app.population.model_sample import ModelSample
 from tuner_app.population.rule_work import rule_work
 from tuner_app.population.timing import Timing
 from tuner_app.population.vectorize import on_accelerator as _on_accelerator
+from tuner_app.population.vectorize import on_jax
 from tuner_app.population.work import (
     activations,
     has_convolutions,
@@ -149,7 +148,3 @@ def first_by_fit(model) -> float:
 def slow_in_loops(model) -> bool:
     """Whether XLA's own kernels are slow for it inside a loop."""
     return has_convolutions(model) and not _on_accelerator()
-
-
-def on_jax() -> bool:
-    return keras.backend.backend() == "jax"

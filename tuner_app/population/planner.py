@@ -21,7 +21,6 @@ from tuner_app.population.estimates import (
     Mode,
     estimate,
     first_by_fit,
-    on_jax,
     rule_step,
     slow_in_loops,
 )
@@ -29,6 +28,7 @@ from tuner_app.population.model_sample import ModelSample
 from tuner_app.population.rule_work import rule_work
 from tuner_app.population.timing import Timing, multiplications_a_second, timed
 from tuner_app.population.vectorize import on_accelerator as _on_accelerator
+from tuner_app.population.vectorize import on_jax
 from tuner_app.population.work import lane_bytes, multiplications
 
 _CLEAR = 2.0  # times that one estimate is the other's: nothing needs timing
