@@ -45,7 +45,8 @@ class Outcome:
         seconds: Wall-clock seconds of this run (a resume does not count what went before).
         failure: Why the search has no result, or was given up; "" otherwise.
         stack: How trials were stacked, and why so; "" where none were.
-        ended: Why the search, or trials that were open, ended early; "" where none did.
+        ended: Why the search, or trials that were open, ended early, or that the target was
+            reached; "" otherwise.
         edges: Ranges of hyperparameters that were too narrow, by the best trials.
         extendable: Whether the same search with `extend_ranges` would widen them.
     """
@@ -131,7 +132,7 @@ def run_search(
     spent = time.monotonic() - began
     # All members of a population end together.
     whole = not tuner.oracle.remaining_trials() and config.oracle != "pbt"
-    ended = tuner.cut_short if whole else tuner.oracle.over
+    ended = tuner.cut_short or tuner.oracle.reached if whole else tuner.oracle.over
     return Outcome(
         directory,
         found,

@@ -66,6 +66,17 @@ def test_a_search_ends_at_its_target_in_either_direction():
     assert upward.reason == "the target of 0.9 was reached"
 
 
+def test_a_target_that_the_last_trial_reaches_is_told():
+    made = oracles.create(
+        "random", keras_tuner.Objective("score", "min"), 1, 0, budget=Budget(target=0.2)
+    )
+    assert made.reached == ""
+    assert train(made, 0.2, epochs=1) and made.remaining_trials() == 0
+    assert made.reached == "the target of 0.2 was reached"
+    spent = oracle(Budget(max_epochs=1))
+    assert train(spent, 0.2) and spent.over and spent.reached == ""  # something else is over
+
+
 def test_time_counts_from_the_first_question():
     now = iter([100.0, 101.0, 109.9, 110.0])
     spent = Spent(Budget(seconds=10), "min", clock=lambda: next(now))

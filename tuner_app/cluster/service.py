@@ -273,8 +273,8 @@ class SearchService:
 
     @property
     def ended(self) -> str:
-        """Why the search ended before its trials were used up; "" where it did not."""
-        return self.oracle.over if self.oracle.remaining_trials() else ""
+        """Why the search ended before its trials were used up, or that it reached its target."""
+        return self.oracle.over if self.oracle.remaining_trials() else self.oracle.reached
 
     def finish(self, outcome: str) -> str:
         """Ends the search ("done", "interrupted" or "failed"). Returns why it failed, or ""."""

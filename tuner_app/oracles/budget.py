@@ -63,8 +63,8 @@ class Spent:
     @property
     def reason(self) -> str:
         budget = self._budget
-        if self._reached:
-            return f"the target of {budget.target:g} was reached"
+        if self.reached:
+            return self.reached
         if budget.max_epochs is not None and self._epochs >= budget.max_epochs:
             return f"all {budget.max_epochs:,} epochs are spent"
         if budget.patience is not None and self._since_best >= budget.patience:
@@ -75,6 +75,11 @@ class Spent:
             if now - self._began >= budget.seconds:
                 return f"the time limit of {budget.seconds:g} seconds is over"
         return ""
+
+    @property
+    def reached(self) -> str:
+        """That the target was reached, in words; "" where it was not, or there is none."""
+        return f"the target of {self._budget.target:g} was reached" if self._reached else ""
 
     @property
     def limited(self) -> bool:

@@ -67,6 +67,11 @@ class EndingOracle(KeptOracle):
         """Why the search is over before its trials are used up: the budget; "" while it is not."""
         return "" if self.spent is None else self.spent.reason
 
+    @property
+    def reached(self) -> str:
+        """That the budget's target was reached, if only by the last epoch of all; else ""."""
+        return "" if self.spent is None else self.spent.reached
+
     def verdict(self, trial_id: str) -> str:
         """Why a running trial is to end now as pruned; "" where it is to go on."""
         return self._verdicts.get(trial_id, "")
