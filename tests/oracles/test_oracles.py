@@ -6,6 +6,7 @@ import threading
 
 import keras_tuner
 import pytest
+from keras_tuner.src.engine import oracle as oracle_module
 
 from tuner_app import oracles
 from tuner_app.errors import UserError
@@ -151,6 +152,26 @@ def test_an_error_inside_the_oracle_leaves_it_usable_by_other_threads():
     thread.start()
     thread.join(20)
     assert len(found) == 2
+
+
+def test_an_interruption_as_keras_tuner_takes_its_lock_leaves_the_oracle_usable(monkeypatch):
+    """Ctrl-C between the lock's taking and the note of whose it is: the next call would wait."""
+
+    class Interrupted(dict):
+        def __getitem__(self, oracle):
+            return None
+
+        def __setitem__(self, oracle, thread):
+            if thread is not None:
+                raise KeyboardInterrupt
+
+    oracle = oracles.create("random", "val_loss", max_trials=3, seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(oracle_module, "THREADS", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            oracle.create_trial("tuner0")
+    assert not oracle_module.LOCKS[oracle].locked()
+    assert oracle.create_trial("tuner0").status == "RUNNING"
 
 
 def test_a_users_own_oracle_keeps_its_own_state_in_the_store(tmp_path):

@@ -113,7 +113,8 @@ class KeptOracle(keras_tuner.Oracle):
                         self.save()
             except BaseException:
                 self._space_written = None, 0  # it may not have been kept
-                if oracle_module.THREADS[self] == threading.current_thread().name:
+                # Ours, in any case: Ctrl-C may come before KerasTuner has noted whose it is.
+                if oracle_module.LOCKS[self].locked():
                     oracle_module.THREADS[self] = None
                     oracle_module.LOCKS[self].release()
                 raise
