@@ -195,6 +195,7 @@ def test_nobody_is_sent_away_while_another_may_lose_its_trials(service):
     assert {o.status for o in opened} == {"RUNNING"}
     assert service.open("b", 0).status == "IDLE"
     service.lost("a")
+    assert service.open("a", 0).status == "STOPPED"  # which it had asked before it died
     again = service.open("b", 0)
     assert again.status == "RUNNING" and again.row.blame == 1 / TRIALS
     for trial_id in [o.row.trial_id for o in opened]:

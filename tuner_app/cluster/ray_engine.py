@@ -187,7 +187,7 @@ class Driver:
             self.deaths += 1
             self._in_a_row += 1
             hungry = _out_of_memory(death)
-            lost = self._ask_owner("call", "lost", name, True, NO_MEMORY if hungry else "")
+            lost = self._ask_owner("call", "lost", name, NO_MEMORY if hungry else "")
             trials = "1 trial, which runs" if len(lost) == 1 else f"{len(lost)} trials, which run"
             again = f" with {trials} again elsewhere" if lost else ""
             found = f" (because {NO_MEMORY})" if hungry else ""

@@ -87,6 +87,7 @@ class SearchService:
         self.fault: DiskFault | None = None
         self._stopped = False  # whether the oracle has said that there are no more trials
         self._heard: dict[str, float] = {}  # worker → when
+        self._dead: set[str] = set()  # of whom something may still arrive
         self._lent: dict[str, str] = {}  # open trial → worker
         self.files = ProjectFiles(tuner.project_dir, self._lent.get)
         self._began = time.monotonic()
@@ -113,7 +114,8 @@ class SearchService:
         One that was here before has died since, and come back.
         """
         if worker in self._heard:
-            self.lost(worker)
+            self._take_back(worker)
+        self._dead.discard(worker)
         self._heard[worker] = time.monotonic()
         left = self.oracle.remaining_trials()
         if left is not None:  # one at least: another worker may die, and its trials come back
@@ -134,7 +136,7 @@ class SearchService:
 
     def leave(self, worker: str) -> None:
         """The worker was told that there are no more trials, or has to stop, and goes."""
-        self.lost(worker, died=False)
+        self._take_back(worker, died=False)
 
     def renew(self, worker: str) -> None:
         """A sign of life."""
@@ -142,6 +144,8 @@ class SearchService:
 
     def open(self, worker: str, slot: int) -> Opened:
         """The next trial for a worker's slot."""
+        if worker in self._dead:  # it would be open for nobody
+            return Opened("STOPPED")
         self.renew(worker)
         self.expire()
         if self.failure or self.tuner.store.behind:
@@ -226,12 +230,13 @@ class SearchService:
 
     # What the driver calls.
 
-    def lost(self, worker: str, died: bool = True, why: str = "") -> list[str]:
-        """A worker is gone, and perhaps it is known why: its trials wait to be run again. Returns
-        them.
+    def lost(self, worker: str, why: str = "") -> list[str]:
+        """A worker has died, and perhaps it is known why. Returns its trials, which wait to be run
+        again, each blamed for its share; one that was blamed too often becomes FAILED."""
+        self._dead.add(worker)
+        return self._take_back(worker, why=why)
 
-        Each is blamed for its share of the death; one that was blamed too often becomes FAILED.
-        """
+    def _take_back(self, worker: str, died: bool = True, why: str = "") -> list[str]:
         self._heard.pop(worker, None)
         trial_ids = [trial_id for trial_id, lent_to in self._lent.items() if lent_to == worker]
         for trial_id in trial_ids:
@@ -250,7 +255,7 @@ class SearchService:
         now = time.monotonic()
         silent = [worker for worker, at in self._heard.items() if now - at > self.lease]
         for worker in silent:
-            self.lost(worker)
+            self._take_back(worker)
         return silent
 
     @property
