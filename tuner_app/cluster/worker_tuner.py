@@ -14,7 +14,7 @@ from tuner_app.cluster.service import Ended, Opened, SearchService
 from tuner_app.cluster.worker_oracle import WorkerOracle
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault, disk_fault
-from tuner_app.tuners import failed_run, stack_checkpoint
+from tuner_app.tuners import failed_run, fit_checkpoint, stack_checkpoint
 from tuner_app.tuners.population import PopulationTuner
 from tuner_app.tuners.trial_cost import TrialCost
 
@@ -187,6 +187,18 @@ class Working:
                 states = stack_checkpoint.read(folder) or []
                 found += [state for state in states if state["trial_id"] == trial_id]
         return max(found, key=lambda s: sum(len(run["logs"]) for run in s["runs"]), default=None)
+
+    def was_interrupted(self, trial_id: str) -> bool:
+        """Whether somebody had begun the trial, and did not end it."""
+        return self.oracle.was_begun_before(trial_id)
+
+    def fit_saved_elsewhere(self, name: str) -> dict | None:
+        """Where a worker that is gone left a trial by `fit`; of several, where it got furthest."""
+        if self.apart is not None:
+            self.apart.bring_checkpoints()
+        folders = sorted((Path(self.project_dir) / WORKERS).glob("*"))
+        found = filter(None, (stack_checkpoint.read(folder, name) for folder in folders))
+        return max(found, key=fit_checkpoint.progress, default=None)
 
 
 class WorkerTuner(Working, PopulationTuner):

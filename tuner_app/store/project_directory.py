@@ -12,6 +12,7 @@ OUR_FILES = (
     "search.lock",
     "search.json",
     "search.lanes",
+    "search.fit",
     "search.copy",
     "trial_",
     "tensorboard",

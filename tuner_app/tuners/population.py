@@ -1,7 +1,6 @@
 """Trials by the hundred: those of one structure are trained together in one compiled program."""
 
 import contextlib
-import math
 import time
 import warnings
 from collections import Counter
@@ -17,6 +16,7 @@ from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
 from tuner_app.population.vectorize import on_jax
+from tuner_app.tuners import fit_checkpoint
 from tuner_app.tuners.callback_state import own_files
 from tuner_app.tuners.evolving_search import EvolvingSearch
 from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
@@ -40,7 +40,8 @@ class PopulationTuner(SequentialTuner):
     Args (besides those of `StoredTuner`):
         lanes: How many trials are trained at once; "auto": as the engine plans it, from memory and
             a short measurement (see `population.plan`).
-        checkpoint_seconds: How often the stack is saved, so that a killed search goes on there.
+        checkpoint_seconds: How often the stack is saved, so that a killed search goes on there;
+            a trial by `fit` is, as often, at an epoch's end.
 
     Attributes:
         stacked: Trials that the last search trained in a stack.
@@ -72,7 +73,6 @@ class PopulationTuner(SequentialTuner):
         hypermodel=None,
         *arguments,
         lanes: int | str = "auto",
-        checkpoint_seconds: float = 60.0,
         **keywords,
     ):
         if lanes != "auto" and (not isinstance(lanes, int) or lanes < 1):
@@ -85,7 +85,6 @@ class PopulationTuner(SequentialTuner):
                 "model, or a keras_tuner.HyperModel; or a subclass with a run_trial of its own."
             )
         self.lanes = lanes
-        self.checkpoint_seconds = checkpoint_seconds
         self.stacked = 0
         self.by_fit: Counter[str] = Counter()
         self.stack_stats: PopulationStats | None = None
@@ -114,6 +113,7 @@ class PopulationTuner(SequentialTuner):
                 self._run_by_fit(search.plan.reason)
             else:
                 search.run()
+        fit_checkpoint.delete_all(self)
 
     def _stackable(self, fit_args: tuple, fit_kwargs: dict) -> FitArguments:
         """The arguments as the engine takes them. Raises `CannotStack` with the reason."""
@@ -177,11 +177,6 @@ class PopulationTuner(SequentialTuner):
         with _optimizer_left_out():
             super()._load_weights_of(model, trial_id)
 
-    @property
-    def checkpoint_dir(self) -> str:
-        """Where the stack is saved."""
-        return self.project_dir
-
     def saved_elsewhere(self, trial_id: str) -> dict | None:
         """Where another process left a trial that now runs here; None: nowhere."""
         return None
@@ -242,26 +237,15 @@ class PopulationTuner(SequentialTuner):
         """Trains an open trial by `fit` and closes it; the reason goes into its record."""
         self.by_fit[reason] += 1
         self._reasons[trial.trial_id] = reason
-        try:
-            results, error = self.run_trial(trial, *self._fit_args, **self._fit_kwargs), None
-        except Exception as raised:
-            results, error = None, raised
-        self._close_trial(trial, results, error)
+        self._run_and_close(trial, *self._fit_args, **self._fit_kwargs)
         del self._reasons[trial.trial_id]
 
-    def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
-        super()._take_results(trial, results, best_epoch)
-        reason = self._reasons.get(trial.trial_id)
-        score = trial.metrics.get_best_value(self.oracle.objective.name)
-        if reason is not None and score is not None and math.isfinite(score):
-            trial.message = f"{BY_FIT}{reason}{self._begun_again(trial.trial_id)}"
-
-    def _begun_again(self, trial_id: str) -> str:
-        """What a resume did to a trial trained by fit: Keras's order of the data and a model's own
-        random numbers can't be taken up amid a training, so it began with the first epoch."""
-        before = [attempt["outcome"] for attempt in self.store.attempts(trial_id)]
-        interrupted = {"INTERRUPTED", "KILLED"} & set(before)
-        return "; interrupted, and begun again" if interrupted else ""
+    def _how_trained(self, trial_id: str) -> str:
+        reason, how = self._reasons.get(trial_id), super()._how_trained(trial_id)
+        if reason is None:
+            return how
+        how = how.removesuffix(f": {reason}")  # which is the same, and said once
+        return f"{BY_FIT}{reason}; {how}" if how else f"{BY_FIT}{reason}"
 
     def _configure_tensorboard_dir(self, callbacks, trial, execution=0) -> None:
         super()._configure_tensorboard_dir(callbacks, trial, execution)

@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 
 import keras
-from keras_tuner.src import utils
+from keras_tuner.src import backend, utils
 from keras_tuner.src.engine import tuner_utils
 
-from tuner_app.tuners import promotion
+from tuner_app.tuners import fit_checkpoint, promotion
 from tuner_app.tuners.base import StoredTuner
 from tuner_app.tuners.failed_run import DivergedError
+from tuner_app.tuners.fit_checkpoint import FitRuns
+from tuner_app.tuners.kept_training import KeptTraining
 from tuner_app.tuners.trial_seed import trial_seed
 
 LONGEST_WAIT = 1.0  # seconds between two questions to an oracle that has nothing to run
@@ -26,6 +28,11 @@ class SequentialTuner(StoredTuner):
     weights of the best epoch to `trial_<id>/checkpoint.weights.h5`. The same seed gives the same
     hyperparameters and, on a CPU, the same scores; a trial's numbers don't depend on the trials
     before it. A trial whose loss becomes NaN or infinite ends at that epoch and counts as failed.
+    Arrays in memory are shown in the order in which a stack would (see `fit_order`), and a search
+    that was killed goes on amid a trial.
+
+    Args (besides those of `StoredTuner`):
+        checkpoint_seconds: How often it is kept, at an epoch's end, where a trial stands.
 
     >>> import tempfile
     >>> import keras, numpy as np
@@ -43,6 +50,13 @@ class SequentialTuner(StoredTuner):
     (2, 2)
     """
 
+    def __init__(
+        self, oracle, hypermodel=None, *arguments, checkpoint_seconds: float = 60.0, **keywords
+    ):
+        self.checkpoint_seconds = checkpoint_seconds
+        self._interruptions: dict[str, str] = {}  # of open trials: what a resume made of them
+        super().__init__(oracle, hypermodel, *arguments, **keywords)
+
     def _run_trials(self, *fit_args, **fit_kwargs) -> None:
         wait = 0.0
         while not self._exhausted:
@@ -52,11 +66,17 @@ class SequentialTuner(StoredTuner):
                 wait = min(LONGEST_WAIT, 2 * wait + 0.01)
                 continue
             wait = 0.0
-            try:
-                results, error = self.run_trial(trial, *fit_args, **fit_kwargs), None
-            except Exception as raised:
-                results, error = None, raised
-            self._close_trial(trial, results, error)
+            self._run_and_close(trial, *fit_args, **fit_kwargs)
+        fit_checkpoint.delete_all(self)
+
+    def _run_and_close(self, trial, *fit_args, **fit_kwargs) -> None:
+        try:
+            results, error = self.run_trial(trial, *fit_args, **fit_kwargs), None
+        except Exception as raised:
+            results, error = None, raised
+        self._close_trial(trial, results, error)
+        fit_checkpoint.delete(self, trial.trial_id)
+        self._interruptions.pop(trial.trial_id, None)
 
     def run_trial(self, trial, *args, **kwargs):
         """Builds and trains a trial's model, `executions_per_trial` times, as in KerasTuner.
@@ -67,20 +87,73 @@ class SequentialTuner(StoredTuner):
         kwargs = self._with_planned_epochs(trial, kwargs)
         user_callbacks = list(kwargs.pop("callbacks", None) or [])
         save_best = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
-        results = []
-        for execution in range(self.executions_per_trial):
+        runs = FitRuns(self, trial.trial_id, save_best)
+        for execution in range(len(runs.results), self.executions_per_trial):
+            seed = self.seed_of(trial.trial_id, execution)
             callbacks = self._deepcopy_callbacks(user_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
+            kept = KeptTraining(runs, seed, list(callbacks))
             callbacks += [
                 tuner_utils.TunerCallback(self, trial),
-                _EpochReporter(self, trial.trial_id, execution),
+                _EpochReporter(self, trial.trial_id, execution, runs),
                 save_best,
             ]
             if promotion.may_go_on(trial.hyperparameters.values):
                 callbacks.append(promotion.EndWeights(self, trial.trial_id))
-            keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
-            results.append(self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs))
+            callbacks.append(kept)
+            keras.utils.set_random_seed(seed)
+            results = self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs)
+            runs.execution_over(results)
+        return runs.results
+
+    def _build_and_fit_model(self, trial, *args, **kwargs):
+        """As in KerasTuner; a training that was interrupted goes on, as its last callback knows."""
+        kept = next((c for c in kwargs.get("callbacks") or () if isinstance(c, KeptTraining)), None)
+        if kept is None:
+            return super()._build_and_fit_model(trial, *args, **kwargs)
+        hp = trial.hyperparameters
+        model = self._try_build(hp)
+        given, named = kept.arrange(model, args, kwargs)
+
+        def step():
+            short = {"epochs": 1, "initial_epoch": 0, "steps_per_epoch": 1, "callbacks": []}
+            self.hypermodel.fit(hp, model, *given, **named | short | {"validation_data": None})
+
+        if not kept.take_up(model, step):
+            keras.utils.set_random_seed(kept.seed)
+            model = self._try_build(hp)
+            given, named = kept.arrange(model, args, kwargs)
+        with kept.watched():
+            results = self.hypermodel.fit(hp, model, *given, **named)
+        if backend.config.multi_backend():
+            utils.save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
+        tuner_utils.validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
         return results
+
+    @property
+    def checkpoint_dir(self) -> str:
+        """Where it is kept how far trials have come."""
+        return self.project_dir
+
+    def was_interrupted(self, trial_id: str) -> bool:
+        """Whether a process ended, or died, while an open trial ran."""
+        before = {attempt["outcome"] for attempt in self.store.attempts(trial_id)}
+        return bool({"INTERRUPTED", "KILLED"} & before)
+
+    def fit_saved_elsewhere(self, name: str) -> dict | None:
+        """What another process left of a trial by `fit` that now runs here; None: nothing."""
+        return None
+
+    def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
+        super()._take_results(trial, results, best_epoch)
+        score = trial.metrics.get_best_value(self.oracle.objective.name)
+        how = self._how_trained(trial.trial_id)
+        if how and score is not None and math.isfinite(score):
+            trial.message = how
+
+    def _how_trained(self, trial_id: str) -> str:
+        """What the record of an open trial is to say of how it was trained; "": nothing."""
+        return self._interruptions.get(trial_id, "")
 
     def seed_of(self, trial_id: str, execution: int) -> int:
         """The seed of one execution of a trial (see `trial_seed`)."""
@@ -115,17 +188,17 @@ class SequentialTuner(StoredTuner):
 class _EpochReporter(keras.callbacks.Callback):
     """Reports every epoch, with the learning rate, and ends a run that has diverged."""
 
-    def __init__(self, tuner: StoredTuner, trial_id: str, execution: int):
+    def __init__(self, tuner: StoredTuner, trial_id: str, execution: int, runs: FitRuns):
         super().__init__()
         self._tuner, self._trial_id, self._execution = tuner, trial_id, execution
+        self._runs = runs
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = dict(logs or {})
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
         if rate is not None:  # a model with a training loop of its own may have none
             metrics.setdefault("learning_rate", float(keras.ops.convert_to_numpy(rate)))
-        if self._trial_id in self._tuner._open:  # not when a user calls `run_trial` on their own
-            self._tuner._report_epoch(self._trial_id, self._execution, epoch, metrics)
+        self._runs.note_epoch(self._execution, epoch, metrics)
         loss = metrics.get("loss")
         if loss is not None and not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch + 1}")

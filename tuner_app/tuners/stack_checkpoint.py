@@ -40,7 +40,7 @@ def read(directory: str | Path, name: str = FILE_NAME) -> Any:
     """What was written last; None where there is nothing, or nothing that can be read."""
     path = Path(directory) / name
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = json.loads(file["text"].tobytes().decode())
             if found["version"] != _VERSION:
                 return None
