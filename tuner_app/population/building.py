@@ -20,6 +20,7 @@ import keras
 from tuner_app.population import drawing
 from tuner_app.population.functional import functional_optimizers
 from tuner_app.population.swapping import swapped
+from tuner_app.population.without_tensorflow import set_random_seed
 
 
 class _Signatures:
@@ -71,7 +72,7 @@ def _on_jax() -> list[tuple]:
     from keras.src.backend.common import KerasVariable
     from keras.src.backend.jax.core import JaxVariable
 
-    initialize_now = JaxVariable._initialize_with_initializer
+    from tuner_app.population.drawing_on_jax import initialize as initialize_now
 
     def initialize_with(self, initializer):
         if self._layout is None and drawing.can_wait(initializer):
@@ -166,9 +167,10 @@ def built(build, seed: int, light: bool = False):
         light: whether the model is only to be read.
     """
     with light_building() if light else contextlib.nullcontext():
-        keras.utils.set_random_seed(seed % 2**32)
-        model = build()
-        build_optimizer(model)
+        set_random_seed(seed)
+        with drawing.drawn_quickly():
+            model = build()
+            build_optimizer(model)
     return model
 
 

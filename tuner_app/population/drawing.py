@@ -3,9 +3,10 @@
 Half the time of building a small model goes into starting the few operations of each initializer.
 Keras's own initializers are functions of their seed, shape and dtype, so they may run later, and
 those of one model together in one traced function, whose kernels are the same ones. (On JAX they
-run one by one: compiled together their last digits would differ.)
+run one by one: compiled together their last digits would differ. See `drawing_on_jax`.)
 """
 
+import contextlib
 import functools
 import json
 
@@ -29,10 +30,10 @@ class _Given(SeedGenerator):
 
 def can_wait(initializer) -> bool:
     """Whether a call of the initializer gives the same values whenever it is made."""
-    return _filled(initializer) is not None or _seeded(initializer) or _state_of(initializer)
+    return filling(initializer) is not None or _seeded(initializer) or _state_of(initializer)
 
 
-def _filled(initializer):
+def filling(initializer):
     """The number that a constant initializer fills its array with, or None."""
     numbers = {keras.initializers.Zeros: 0, keras.initializers.Ones: 1}
     if type(initializer) in numbers:
@@ -52,6 +53,15 @@ def _state_of(initializer) -> bool:
     return name == "SeedGenerator.__init__.<locals>.seed_initializer"
 
 
+def drawn_quickly():
+    """A context in which new variables begin with the same values, and sooner."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    from tuner_app.population import drawing_on_jax
+
+    return drawing_on_jax.by_numpy()
+
+
 def drawn(variables) -> list[np.ndarray]:
     """The variables' values on the host, those that wait drawn together."""
     values, waiting = [None] * len(variables), []
@@ -59,15 +69,15 @@ def drawn(variables) -> list[np.ndarray]:
         initializer = variable._initializer if variable._value is None else None
         if initializer is None:
             values[i] = np.array(keras.ops.convert_to_numpy(variable))
-        elif _filled(initializer) is not None:
-            kind = _numpy_dtype(variable._dtype)
-            values[i] = np.full(variable._shape, _filled(initializer), kind)
+        elif filling(initializer) is not None:
+            kind = numpy_dtype(variable._dtype)
+            values[i] = np.full(variable._shape, filling(initializer), kind)
         elif _seeded(initializer) and keras.backend.backend() == "tensorflow":
             waiting.append(i)
         else:
-            values[i] = np.array(
-                keras.ops.convert_to_numpy(initializer(variable._shape, dtype=variable._dtype))
-            )
+            with drawn_quickly():
+                value = initializer(variable._shape, dtype=variable._dtype)
+            values[i] = keras.ops.convert_to_numpy(value)
     if waiting:
         chosen = [variables[i] for i in waiting]
         for i, value in zip(waiting, _drawn_together(chosen), strict=True):
@@ -76,7 +86,7 @@ def drawn(variables) -> list[np.ndarray]:
 
 
 @functools.cache
-def _numpy_dtype(dtype: str) -> np.dtype:
+def numpy_dtype(dtype: str) -> np.dtype:
     return keras.ops.convert_to_numpy(keras.ops.zeros((), dtype)).dtype
 
 

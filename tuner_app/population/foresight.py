@@ -11,9 +11,11 @@ import itertools
 import numpy as np
 
 from tuner_app.population.description import Part
+from tuner_app.population.drawing import drawn_quickly
 from tuner_app.population.lifting import Rule
 from tuner_app.population.rule_work import work_of
 from tuner_app.population.walk import Walk
+from tuner_app.population.without_tensorflow import tensorflow_left_out
 
 # Rules of a stack up to which it takes in others' ones: each is computed in every lane.
 MOST_RULES = 6
@@ -43,7 +45,8 @@ class Foresight:
         self._trials[rule.structure] = self._trials.get(rule.structure, 0) + 1
         if optimizer is not None and rule.structure not in self._made_by:
             try:
-                self._made_by[rule.structure] = type(optimizer), optimizer.get_config()
+                with tensorflow_left_out():
+                    self._made_by[rule.structure] = type(optimizer), optimizer.get_config()
             except Exception:  # a user's own, which can't be made again
                 self._made_by[rule.structure] = ()
 
@@ -65,8 +68,9 @@ class Foresight:
     def _rule(self, structure: tuple, stack) -> Rule | None:
         try:
             kind, config = self._made_by[structure]
-            optimizer = kind.from_config(config)
-            optimizer.build(stack.model.trainable_variables)
+            with tensorflow_left_out(), drawn_quickly():
+                optimizer = kind.from_config(config)
+                optimizer.build(stack.model.trainable_variables)
         except Exception:  # what can't be made for this model comes with its trial
             return None
         if stack.xla and work_of(optimizer, stack.model.trainable_variables).decomposes:

@@ -41,10 +41,11 @@ class LaneArrays:
             return
         filler = [kept[0] if kept else 0] * (lanes - len(kept))
         index = np.array([*kept, *filler], "int32")
-        parts = [vectorize.to_device(index[start : start + width]) for start in starts]
-        whole = tree.map_structure(lambda *each: vectorize.joined(each), *self.blocks)
+        parts = [index[start : start + width] for start in starts]
         self.blocks = [
-            tree.map_structure(lambda a, part=part: vectorize.rows(a, part), whole)
+            tree.map_structure(
+                lambda *each, part=part: vectorize.lanes_of(each, part), *self.blocks
+            )
             for part in parts
         ]
 

@@ -1,6 +1,7 @@
 """What plain Keras makes of the steps, and the evaluation, that a stack is compared with."""
 
 import contextlib
+import functools
 from dataclasses import dataclass
 
 import keras
@@ -8,11 +9,12 @@ import numpy as np
 from keras import tree
 
 from tuner_app.optimizers.evaluation_point import evaluation_point
-from tuner_app.population import held_out
+from tuner_app.population import held_out, vectorize
 from tuner_app.population.description import Description
 from tuner_app.population.lane import host
 from tuner_app.population.lift import replaced
 from tuner_app.population.seam import seam
+from tuner_app.population.swapping import swapped
 
 KEPT = ("trainable", "non_trainable")  # parts of a state that are compared
 
@@ -94,13 +96,27 @@ def _eager(model):
     model.reset_metrics()
     object.__setattr__(model, "reset_metrics", lambda: None)
     try:
-        yield
+        with _compiled_quickly():
+            yield
     finally:
         object.__delattr__(model, "reset_metrics")
         model.reset_metrics()
         model.run_eagerly = kept
         # A function that was traced with other numbers must not be used again.
         model.train_function = model.test_function = None
+
+
+@contextlib.contextmanager
+def _compiled_quickly():
+    """On JAX and a CPU, steps that are run once are compiled without LLVM's optimizations."""
+    if keras.backend.backend() != "jax" or vectorize.on_accelerator():
+        yield
+        return
+    from keras.src.backend.jax import trainer
+
+    options = {"xla_backend_optimization_level": 0}
+    with swapped([(trainer, "jit", functools.partial(trainer.jit, compiler_options=options))]):
+        yield
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import keras
 
 from tuner_app.errors import UserError
 from tuner_app.population.building import build_optimizer, built
+from tuner_app.population.drawing import drawn_quickly
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.examples import examples
 from tuner_app.population.foresight import Foresight
@@ -124,7 +125,8 @@ class Population:
         if description is None:
             read = real = real or built(build, seed)
             refuse_custom_training(read)
-            build_optimizer(read)
+            with drawn_quickly():
+                build_optimizer(read)
             description = describe(read)
         shape = self._shapes.setdefault(description.body.structure, _Shape())
         refusal = shape.refusals.get(description.rule.structure)

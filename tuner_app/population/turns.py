@@ -7,7 +7,7 @@ another's functions, and the second to end would put back what the first had put
 import functools
 import threading
 
-_TURN = threading.RLock()
+TURN = threading.RLock()
 
 
 def in_turn(method):
@@ -22,7 +22,7 @@ def in_turn(method):
 
     @functools.wraps(method)
     def alone(*arguments, **keywords):
-        with _TURN:
+        with TURN:
             return method(*arguments, **keywords)
 
     return alone

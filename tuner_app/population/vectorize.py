@@ -95,11 +95,13 @@ def rows(array, index):
     return tf.gather(array, index)
 
 
-def joined(arrays):
-    """The arrays one after another along the first axis."""
-    if len(arrays) == 1:
-        return arrays[0]
-    return keras.ops.concatenate(arrays, 0)
+def lanes_of(arrays, lanes: np.ndarray):
+    """The rows `lanes` of arrays that follow one another along the first axis."""
+    if _host_is_device():
+        whole = [np.asarray(array) for array in arrays]
+        return to_device(np.concatenate(whole)[lanes])
+    whole = arrays[0] if len(arrays) == 1 else keras.ops.concatenate(arrays, 0)
+    return rows(whole, to_device(lanes))
 
 
 def span(array, start, size: int):
@@ -115,10 +117,11 @@ def span(array, start, size: int):
 
 
 def to_device(array):
+    """The NumPy array in memory of the device's own."""
     if on_jax():
-        import jax.numpy as jnp
+        import jax
 
-        return jnp.asarray(array)
+        return jax.device_put(array, may_alias=False)  # `asarray` compiles something a shape
     import tensorflow as tf
 
     return tf.constant(array)
@@ -135,6 +138,8 @@ def done(outputs):
 
 def copied(array):
     """The array in memory of its own, where a compiled function may overwrite its arguments."""
+    if _host_is_device():
+        return to_device(np.asarray(array))
     if on_jax():
         import jax.numpy as jnp
 
@@ -148,26 +153,27 @@ def to_host(array) -> np.ndarray:
 
 def row(stacked, lane: int) -> np.ndarray:
     """One lane's row on the host, in memory of its own."""
-    if on_jax():
-        import jax
-
-        if jax.default_backend() == "cpu":  # there an index would be compiled, for each shape
-            return np.array(np.asarray(stacked)[lane])
+    if _host_is_device():
+        return np.array(np.asarray(stacked)[lane])
     return np.array(stacked[lane])
+
+
+def _host_is_device() -> bool:
+    """Whether NumPy reads JAX's arrays where they are, and so does at once, without a copy, what
+    would be compiled on the device for each shape."""
+    return on_jax() and not on_accelerator()
 
 
 def put(stacked, lanes: np.ndarray, values: np.ndarray):
     """`stacked` with the rows `lanes` replaced by `values`."""
     if len(lanes) == len(stacked) and (lanes == np.arange(len(lanes))).all():
         return to_device(values.astype(standardize_dtype(stacked.dtype)))
+    if _host_is_device():
+        # No copy takes as long as compiling a scatter for each shape and each length.
+        array = np.array(stacked)
+        array[lanes] = values
+        return to_device(array)
     if on_jax():
-        import jax
-
-        if jax.default_backend() == "cpu":
-            # No copy takes as long as compiling a scatter for each shape and each length.
-            array = np.array(stacked)
-            array[lanes] = values
-            return to_device(array)
         # A length that repeats keeps JAX from compiling once a length: the last row is written
         # again as often as needed.
         width = 1 << (len(lanes) - 1).bit_length()

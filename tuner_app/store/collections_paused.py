@@ -1,7 +1,8 @@
-"""Reading thousands of trials without the garbage collector, which goes through them as they come.
+"""Less for the garbage collector to go through: each look takes as long as there are objects.
 
-Nothing that is read is garbage, and each look takes as long as there are objects: with TensorFlow's
-own it doubles the time of a resume.
+Of thousands of trials that are read nothing is garbage: with TensorFlow's own objects to go through
+it doubles the time of a resume. And a search of 200 small models spends a tenth of its time on what
+was imported before it began.
 """
 
 import contextlib
@@ -26,3 +27,21 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextlib.contextmanager
+def what_there_is_spared() -> Iterator[None]:
+    """Inside it the collector leaves alone what was there before.
+
+    >>> with what_there_is_spared():
+    ...     gc.get_freeze_count() > 0
+    True
+    """
+    if gc.get_freeze_count():  # for good, by who began the process: what came since may be garbage
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -21,6 +21,7 @@ from tuner_app import oracles
 from tuner_app.errors import UserError
 from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import TrialRecord
+from tuner_app.store.collections_paused import what_there_is_spared
 from tuner_app.store.disk_fault import DiskFault, disk_fault
 from tuner_app.tuners import failed_run, promotion, resuming, what_was_asked
 from tuner_app.tuners.audience import tell
@@ -88,7 +89,8 @@ class StoredTuner(ProjectTuner):
             self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
             self._exhausted = False
             self.on_search_begin()
-            self._run_trials(*fit_args, **fit_kwargs)
+            with what_there_is_spared():
+                self._run_trials(*fit_args, **fit_kwargs)
             self.on_search_end()
             outcome = "done"
         except KeyboardInterrupt:

@@ -15,7 +15,9 @@ from keras_tuner.src.engine import tuner as tuner_module
 from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
+from tuner_app.population.drawing import drawn_quickly
 from tuner_app.population.vectorize import on_jax
+from tuner_app.population.without_tensorflow import set_random_seed
 from tuner_app.tuners import fit_checkpoint
 from tuner_app.tuners.callback_state import own_files
 from tuner_app.tuners.evolving_search import EvolvingSearch
@@ -141,6 +143,14 @@ class PopulationTuner(SequentialTuner):
         """The next call of `_open_trial` will be for this slot: where another process opens the
         trials, it may do so meanwhile."""
 
+    def _activate_all_conditions(self) -> None:
+        with drawn_quickly():
+            super()._activate_all_conditions()
+
+    def _build_hypermodel(self, hp) -> keras.Model:
+        with drawn_quickly():
+            return super()._build_hypermodel(hp)
+
     @property
     def has_epoch_hooks(self) -> bool:
         """Whether a subclass has an `on_epoch_begin` or `on_epoch_end` of its own."""
@@ -155,7 +165,7 @@ class PopulationTuner(SequentialTuner):
         KerasTuner clears Keras's session and collects garbage before each model, which takes longer
         than building it. Here only the names are counted anew, so that metrics keep theirs.
         """
-        keras.utils.set_random_seed(self.seed_of(trial.trial_id, execution))
+        set_random_seed(self.seed_of(trial.trial_id, execution))
         naming.reset_uids()
         model = self._build_hypermodel(trial.hyperparameters)
         if not isinstance(model, keras.Model):
@@ -190,7 +200,8 @@ class PopulationTuner(SequentialTuner):
         points = [default_point(space), *drawn]
 
         def build(point) -> keras.Model:
-            return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
+            with drawn_quickly():
+                return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
 
         waiting = self.oracle.remaining_trials()
         if waiting is not None:
