@@ -146,9 +146,11 @@ class SequentialTuner(StoredTuner):
 
     def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
         super()._take_results(trial, results, best_epoch)
-        score = trial.metrics.get_best_value(self.oracle.objective.name)
         how = self._how_trained(trial.trial_id)
-        if how and score is not None and math.isfinite(score):
+        if not how:
+            return
+        score = trial.metrics.get_best_value(self.oracle.objective.name)
+        if score is not None and math.isfinite(score):
             trial.message = how
 
     def _how_trained(self, trial_id: str) -> str:
