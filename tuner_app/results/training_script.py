@@ -81,9 +81,13 @@ STACKED = """\
     )
 """
 ARRAYS = """\
-    history = model.fit(
+    # In the search it was trained by fit, which was given the examples in the order of TRIAL_SEED.
+    history = in_order.fit(
+        model,
         *dataset.train.arrays(),
+        seed=TRIAL_SEED,
         batch_size=BATCH_SIZE,
+        steps_per_epoch=STEPS_PER_EPOCH,
         validation_data=dataset.validation.arrays(),
         epochs=EPOCHS,
         callbacks=callbacks,
@@ -147,6 +151,7 @@ def training_script(
     batches = way == "batches"
     endless = batches and config.steps_per_epoch
     imports = ["tuner_app.population import alone"] * (way == "stacked")
+    imports += ["tuner_app.population import in_order"] * (way == "arrays")
     imports += ["tuner_app.trial_data import endless"] * bool(endless)
     late = "" if backend == "tensorflow" else "  # noqa: E402"
     order = " and of the order of the examples"
