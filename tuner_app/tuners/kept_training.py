@@ -1,8 +1,6 @@
 """One training by `fit` that can be taken up amid it: its whole state, taken and given back."""
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -76,27 +74,9 @@ class KeptTraining(keras.callbacks.Callback):
             callback_state.prepare(callback, known)
         return True
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """In it, notes whether the training draws random numbers whose state is within
-        TensorFlow's operations: those of `tf.random.normal`, but not of `keras.random.normal`."""
-        if keras.backend.backend() != "tensorflow":
-            yield
-            return
-        from tensorflow.python.framework import random_seed
-
-        original, own = random_seed.get_seed, threading.get_ident()
-
-        def get_seed(op_seed):  # what each such operation asks for when it is made
-            if threading.get_ident() == own:
-                self._drew = True
-            return original(op_seed)
-
-        random_seed.get_seed = get_seed
-        try:
-            yield
-        finally:
-            random_seed.get_seed = original
+    def note_draw(self) -> None:
+        """The training draws random numbers that can't be taken up: see `tensorflow_draws`."""
+        self._drew = True
 
     # In `fit`.
 

@@ -10,7 +10,7 @@ import keras
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine import tuner_utils
 
-from tuner_app.tuners import fit_checkpoint, promotion
+from tuner_app.tuners import fit_checkpoint, promotion, tensorflow_draws
 from tuner_app.tuners.base import StoredTuner
 from tuner_app.tuners.failed_run import DivergedError
 from tuner_app.tuners.fit_checkpoint import FitRuns
@@ -123,7 +123,7 @@ class SequentialTuner(StoredTuner):
             keras.utils.set_random_seed(kept.seed)
             model = self._try_build(hp)
             given, named = kept.arrange(model, args, kwargs)
-        with kept.watched():
+        with tensorflow_draws.heard(kept.note_draw):
             results = self.hypermodel.fit(hp, model, *given, **named)
         if backend.config.multi_backend():
             utils.save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
