@@ -51,7 +51,7 @@ class Own(keras.Model):
 def build(hp):
     model = Own()
     rate = hp.Float("rate", 0.01, 0.05, sampling="log")
-    model.compile(keras.optimizers.Adam(rate), "mse", metrics=["mae"], jit_compile=False)
+    model.compile(keras.optimizers.Adam(rate), "mse", jit_compile=False)
     return model
 
 

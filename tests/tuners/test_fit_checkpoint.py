@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from tuner_app import oracles
 from tuner_app.data.batching import indexed_batches
 from tuner_app.store import SearchReader
 from tuner_app.trial_data import OnDataset
-from tuner_app.tuners import PopulationTuner, SequentialTuner
+from tuner_app.tuners import PopulationTuner, SequentialTuner, stack_checkpoint
 
 SCRIPT = Path(__file__).parent / "killed_fit.py"
 RANDOM = np.random.default_rng(0)
@@ -101,13 +102,13 @@ class Plain(keras.Sequential):
 
 def two(hp):
     model = Two()
-    model.compile(keras.optimizers.Adam(hp.Float("rate", 0.01, 0.1)), jit_compile=False)
+    model.compile(keras.optimizers.Adam(hp.Float("rate", 0.01, 0.1)), run_eagerly=True)
     return model
 
 
 def line(hp, kind=Plain):
     model = kind([keras.layers.Dropout(0.3), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(hp.Float("rate", 0.01, 0.1)), "mse", jit_compile=False)
+    model.compile(keras.optimizers.Adam(hp.Float("rate", 0.01, 0.1)), "mse", run_eagerly=True)
     return model
 
 
@@ -247,23 +248,18 @@ def test_a_callback_that_can_not_be_kept_has_the_trial_begin_again(tmp_path):
     )
 
 
-@pytest.mark.parametrize("damage", ["cut", "bits", "foreign"])
-def test_a_damaged_checkpoint_is_not_believed(tmp_path, damage):
+def test_a_damaged_checkpoint_is_not_believed(tmp_path):
     given = ARRAYS | {"epochs": 2}
-    assert searched(tmp_path, "a", line, given, stop=1) is None
-    path = tmp_path / "a" / "search.fit.0.npz"
-    content = bytearray(path.read_bytes())
-    if damage == "cut":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "bits":
-        content[len(content) // 2 : len(content) // 2 + 64] = bytes(range(64))
-        path.write_bytes(content)
-    else:
-        from tuner_app.tuners import stack_checkpoint
-
-        found = stack_checkpoint.read(path.parent, path.name)
-        found["state"]["model"]["python"] = (3, np.zeros(5, "uint32"), None)
-        stack_checkpoint.write(path.parent, found, path.name)
-    found = searched(tmp_path, "a", line, given)
-    assert found[0][0].endswith("; interrupted, and begun again: its checkpoint can't be read")
-    same(found, searched(tmp_path, "b", line, given))
+    assert searched(tmp_path, "cut", line, given, stop=1) is None
+    shutil.copytree(tmp_path / "cut", tmp_path / "foreign")
+    path = tmp_path / "cut" / "search.fit.0.npz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    path = tmp_path / "foreign" / path.name
+    content = stack_checkpoint.read(path.parent, path.name)
+    content["state"]["model"]["python"] = (3, np.zeros(5, "uint32"), None)
+    stack_checkpoint.write(path.parent, content, path.name)
+    expected = searched(tmp_path, "undisturbed", line, given)
+    for damage in ("cut", "foreign"):
+        found = searched(tmp_path, damage, line, given)
+        assert found[0][0].endswith("; interrupted, and begun again: its checkpoint can't be read")
+        same(found, expected)
