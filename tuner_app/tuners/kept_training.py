@@ -104,11 +104,13 @@ class KeptTraining(keras.callbacks.Callback):
             self.runs.save_if_due(lambda: self._taken(epoch, logs or {}), self._exact)
 
     def _taken(self, epoch: int, logs: Mapping[str, Any]) -> dict[str, Any]:
-        known = self.model.history  # it hears of the epoch after this callback
-        epochs = [*known.epoch, epoch]
+        known = self.model.history
+        epochs = list(known.epoch)
         history = {name: list(values) for name, values in known.history.items()}
-        for name, value in logs.items():
-            history.setdefault(name, []).append(value)
+        if epochs[-1:] != [epoch]:  # Keras's own hears of the epoch after this callback
+            epochs.append(epoch)
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
         return {
             "epoch": epoch + 1,
             "history": (epochs, callback_state.plain(history)[1]),

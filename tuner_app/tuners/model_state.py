@@ -1,6 +1,7 @@
 """All that a training changes in a model, and where the process's random numbers are, as arrays."""
 
 import random
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -77,43 +78,62 @@ def check(state: Mapping[str, Any]) -> None:
 
 
 def variables(model: keras.Model) -> list:
-    """A model's variables, those of layers, seed generators, optimizers and metrics of its own that
-    are its attributes or its layers', and TensorFlow's own variables there; each once."""
+    """All variables that a model, its layers and the objects in their attributes have, those of
+    optimizers and seed generators among them, and those that are TensorFlow's own; each once."""
     found: dict[int, Any] = {}
-    for variable in _all_variables(model):
-        found.setdefault(id(variable), variable)
-    return list(found.values())
-
-
-def _all_variables(model: keras.Model) -> Iterator:
-    yield from model.trainable_variables
-    yield from model.non_trainable_variables
+    seen: set[int] = set()
+    for variable in (*model.trainable_variables, *model.non_trainable_variables):
+        found[id(variable)] = variable
     for layer in model._flatten_layers():
         for name, value in vars(layer).items():
             if name not in _OF_AN_EPOCH:
-                yield from _held(value)
+                for variable in _held(value, seen):
+                    found.setdefault(id(variable), variable)
+    return list(found.values())
 
 
-def _held(value: Any) -> Iterator:
-    if isinstance(value, (list, tuple)):
+def _held(value: Any, seen: set[int]) -> Iterator:
+    if isinstance(value, (str, int, float, types.FunctionType, type)) or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)) or _is_module(value):
+        yield from value.variables
+    elif isinstance(value, keras.Variable) or _is_tensorflows(value):
+        yield value
+    elif isinstance(value, keras.layers.Layer):
+        return  # it comes by itself, if it is a part of the model
+    elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _held(item)
+            yield from _held(item, seen)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _held(item)
-    elif isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
-        yield from value.variables
-    elif isinstance(value, keras.random.SeedGenerator):
-        yield value.state
-    elif isinstance(value, keras.Variable):
-        yield value
-    elif keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+            yield from _held(item, seen)
+    elif isinstance(value, keras.random.SeedGenerator) or not _is_a_librarys(value):
+        for item in list(getattr(value, "__dict__", {}).values()):
+            yield from _held(item, seen)
 
-        if isinstance(value, tf.Variable):
-            yield value
-        elif isinstance(value, tf.random.Generator):
-            yield value.state
+
+def _is_module(value: Any) -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return isinstance(value, tf.Module)
+
+
+def _is_tensorflows(value: Any) -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return isinstance(value, tf.Variable)
+
+
+def _is_a_librarys(value: Any) -> bool:
+    library = type(value).__module__.split(".")[0]
+    # A tf.random.Generator has its state in an attribute.
+    generator = type(value).__name__ == "Generator" and library == "tensorflow"
+    return library in ("keras", "tensorflow", "jax", "numpy", "builtins") and not generator
 
 
 def _dtype(variable: Any) -> str:
