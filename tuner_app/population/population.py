@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import keras
 
 from tuner_app.errors import UserError
+from tuner_app.population import lapack
 from tuner_app.population.building import build_optimizer, built
 from tuner_app.population.drawing import drawn_quickly
 from tuner_app.population.errors import CannotStack
@@ -210,10 +211,11 @@ class Population:
         Raises RuntimeError if a trial is done and was not retired.
         """
         try:
-            for step in (Stack.seat, Stack.settle):  # while one is traced, others are compiled
-                for shape in list(self._shapes.values()):
-                    self._each(shape, step)
-            return [r for stack in self.in_use for r in self._epoch_of(stack, progress)]
+            with lapack.in_one_thread():
+                for step in (Stack.seat, Stack.settle):  # while one is traced, others are compiled
+                    for shape in list(self._shapes.values()):
+                        self._each(shape, step)
+                return [r for stack in self.in_use for r in self._epoch_of(stack, progress)]
         except BaseException:
             for stack in self._stacks:
                 stack.drop()
