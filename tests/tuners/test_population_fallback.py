@@ -87,6 +87,20 @@ def test_it_is_trained_by_fit_and_named(tmp_path, hypermodel, arguments, reason)
     assert summary["stacked"] == 0 and list(summary["by_fit"].values()) == [1]
 
 
+def test_a_pruned_trial_says_so_and_why_it_was_trained_by_fit(tmp_path):
+    tuner = PopulationTuner(
+        oracles.create("random", "val_loss", 8, seed=0, epochs=3, pruner="asha"),
+        lambda hp: line(hp, OwnStep),
+        directory=tmp_path,
+        project_name="a",
+    )
+    tuner.search(X, Y, validation_data=(X, Y), epochs=3, verbose=0)
+    with SearchReader(tuner.project_dir) as reader:
+        pruned = [row.message for row in reader.trials() if row.status == "PRUNED"]
+    why = "trained by fit: OwnStep has its own train_step"
+    assert pruned and set(pruned) == {f"Pruned after 1 epoch: asha; {why}"}
+
+
 def test_one_kind_stacks_beside_one_that_does_not(tmp_path):
     rows, summary = searched(tmp_path, either, trials=4)
     modes = {row.hyperparameters["kind"]: row.mode for row in rows}

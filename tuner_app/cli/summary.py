@@ -20,7 +20,7 @@ from tuner_app.store import TrialRecord
 
 SHOWN = 10
 WIDTH = 100
-BY_FIT = "trained by fit: "  # how the message of a trial that could not be stacked begins
+BY_FIT = "trained by fit: "  # in the message of a trial that could not be stacked
 MODES = {"fit": "one by one", "stacked": "stacked"}
 
 
@@ -81,9 +81,9 @@ def _counts(outcome: Outcome) -> list[str]:
         + f"{len(failed)} failed"
         + (f"; trained {trained}" if trained else "")
     ]
-    by_fit = [t.message for t in completed if t.message.startswith(BY_FIT)]
+    by_fit = [t.message.partition(BY_FIT)[2] for t in completed + pruned if BY_FIT in t.message]
     for reason, count in Counter(by_fit).most_common():
-        lines.append(f"          {count} {reason}")
+        lines.append(f"          {count} {BY_FIT}{reason}")
     if outcome.ended:
         lines.append(f"Ended:    {outcome.ended}")
     if outcome.results.population is not None:

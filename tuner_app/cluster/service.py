@@ -206,8 +206,8 @@ class SearchService:
         tuner._share_seconds(trial_id, ended.seconds)
         if ended.mode == "stacked":
             tuner.stacked += 1
-        elif ended.message.startswith(BY_FIT):
-            tuner.by_fit[ended.message.removeprefix(BY_FIT)] += 1
+        elif BY_FIT in ended.message:
+            tuner.by_fit[ended.message.partition(BY_FIT)[2]] += 1
         trial.message = ended.message or None
         results, error = dict(ended.metrics or {}), None
         if ended.status != "COMPLETED":

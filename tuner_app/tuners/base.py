@@ -214,6 +214,9 @@ class StoredTuner(ProjectTuner):
             if error is not None:
                 trial.status = failed_run.status_of(error)
                 trial.message = failed_run.message_of(error)
+                how = self._how_trained(trial_id)
+                if how and trial.status == "STOPPED":
+                    trial.message += f"; {how}"
             self.store.set_cost(trial_id, self._open[trial_id].seconds, mode)
             self.on_trial_end(trial)
         del self._open[trial_id]
@@ -226,6 +229,10 @@ class StoredTuner(ProjectTuner):
         if isinstance(error, errors.FatalError):
             raise error
         self.oracle.check_failures()
+
+    def _how_trained(self, trial_id: str) -> str:
+        """What the record of an open trial is to say of how it was trained; "": nothing."""
+        return ""
 
     def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
         objective = self.oracle.objective

@@ -154,7 +154,6 @@ class SequentialTuner(StoredTuner):
             trial.message = how
 
     def _how_trained(self, trial_id: str) -> str:
-        """What the record of an open trial is to say of how it was trained; "": nothing."""
         return self._interruptions.get(trial_id, "")
 
     def seed_of(self, trial_id: str, execution: int) -> int:
