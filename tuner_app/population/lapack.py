@@ -1,4 +1,4 @@
-"""One thread for each of LAPACK's decompositions, on JAX and a CPU: blocks have threads of their own.
+"""One thread for each decomposition by LAPACK, on JAX and a CPU: blocks have threads of their own.
 
 JAX decomposes matrices there by SciPy's OpenBLAS, whose threads wait for one another without rest:
 an MLP of 256 units by Shampoo took 5 to 29 ms of processor time a lane and step on two cores that
