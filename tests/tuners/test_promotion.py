@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tuner_app import oracles
-from tuner_app.population import alone
+from tuner_app.population import alone, in_order
 from tuner_app.tuners import PopulationTuner
 from tuner_app.tuners.sequential import SequentialTuner
 
@@ -94,30 +94,34 @@ def promoted(tuner):
     return [trial for trial in trials if "tuner/trial_id" in trial.hyperparameters.values]
 
 
+def is_one_training(tuner, trial, fit, hypermodel):
+    found = curve(tuner, trial)
+    epochs = trial.hyperparameters.values["tuner/epochs"]
+    assert list(found) == list(range(epochs))
+    seed = tuner.seed_of(trial.trial_id, 0)
+    keras.utils.set_random_seed(seed)
+    history = fit(
+        hypermodel(trial.hyperparameters.copy()),
+        *TRAIN,
+        seed=seed,
+        batch_size=16,
+        epochs=epochs,
+        validation_data=VALIDATION,
+        callbacks=[Counting()],
+        verbose=0,
+    ).history
+    for name in ("loss", "val_loss", "seen", "step"):
+        np.testing.assert_allclose(
+            [metrics[name] for metrics in found.values()], history[name], rtol=1e-4
+        )
+
+
 def test_a_line_of_promotions_is_one_training(tuners):
     tuner = tuners[0]
     assert promoted(tuner) and tuner.stacked == len(tuner.oracle.trials)
     went_back = 0
     for trial in promoted(tuner):
-        found = curve(tuner, trial)
-        epochs = trial.hyperparameters.values["tuner/epochs"]
-        assert list(found) == list(range(epochs))
-        seed = tuner.seed_of(trial.trial_id, 0)
-        keras.utils.set_random_seed(seed)
-        history = alone.fit(
-            build(trial.hyperparameters.copy()),
-            *TRAIN,
-            seed=seed,
-            batch_size=16,
-            epochs=epochs,
-            validation_data=VALIDATION,
-            callbacks=[Counting()],
-            verbose=0,
-        ).history
-        for name in ("loss", "val_loss", "seen", "step"):
-            np.testing.assert_allclose(
-                [metrics[name] for metrics in found.values()], history[name], rtol=1e-4
-            )
+        is_one_training(tuner, trial, alone.fit, build)
         before = tuner.oracle.trials[trial.hyperparameters.values["tuner/trial_id"]]
         went_back += before.best_step + 1 < before.hyperparameters.values["tuner/epochs"]
     assert went_back  # for these, to go on from the best epoch would have been something else
@@ -146,12 +150,11 @@ def test_the_weights_kept_have_the_step_of_their_epoch(tuners):
         assert int(model.optimizer.iterations) == STEPS * (trial.best_step + 1)
 
 
-def test_by_fit_too_it_goes_on_from_the_last_epoch(tmp_path):
+def test_by_fit_too_it_is_one_training(tmp_path):
     tuner = search(tmp_path, lanes=None, trials=5, hypermodel=diverging)
     assert promoted(tuner)
     for trial in promoted(tuner):
-        found = curve(tuner, trial)
-        steps = [STEPS * (epoch + 1) for epoch in found]
-        assert [metrics["step"] for metrics in found.values()] == steps
+        is_one_training(tuner, trial, in_order.fit, diverging)
         before = tuner.oracle.trials[trial.hyperparameters.values["tuner/trial_id"]]
         assert before.best_step == 0 and before.hyperparameters.values["tuner/epochs"] > 1
+    assert not list(Path(tuner.project_dir).rglob("end.*"))

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuner_app.tuners import model_state, stack_checkpoint
+from tuner_app.tuners import model_state, promotion, stack_checkpoint
 
 _BEGINNING, _END = "search.fit.", ".npz"
 
@@ -22,7 +22,7 @@ class FitRuns:
     """The executions of one trial by `fit`: those that are over, and the one under way.
 
     Args:
-        tuner, trial_id: Whose they are.
+        tuner, trial: Whose they are.
         save_best: The `SaveBestEpoch` of all executions.
 
     Attributes:
@@ -31,18 +31,20 @@ class FitRuns:
         state: Where the next execution goes on; None: it begins.
     """
 
-    def __init__(self, tuner: Any, trial_id: str, save_best: Any):
-        self.tuner, self.trial_id, self.save_best = tuner, trial_id, save_best
+    def __init__(self, tuner: Any, trial: Any, save_best: Any):
+        self.tuner, self.trial_id, self.save_best = tuner, trial.trial_id, save_best
+        self._values = trial.hyperparameters.values
         self.results: list[Any] = []
         self.reported: list[tuple[int, int, dict[str, float]]] = []
         self.state: dict[str, Any] | None = None
-        self._seeds = [tuner.seed_of(trial_id, i) for i in range(tuner.executions_per_trial)]
+        self._seeds = [tuner.seed_of(trial.trial_id, i) for i in range(tuner.executions_per_trial)]
         self._best_before = save_best.best_value  # when the execution under way began
         self._saved_at = time.monotonic()
-        self._interrupted = self.open and tuner.was_interrupted(trial_id)
+        self._interrupted = self.open and tuner.was_interrupted(trial.trial_id)
         if self._interrupted:
             self.begins_again()
             self._read()
+        self._begin_promoted()
 
     @property
     def open(self) -> bool:
@@ -72,6 +74,8 @@ class FitRuns:
             how: What is not as it was.
         """
         state, self.state = self.state, None
+        if state.get("promoted"):
+            return state
         self.save_best.best_value = state["best_value"]
         if state["best_file"] is not None:
             Path(self.save_best.filepath).write_bytes(state["best_file"].tobytes())
@@ -123,6 +127,35 @@ class FitRuns:
         self._best_before = self.save_best.best_value
         if len(self.results) < len(self._seeds) and isinstance(result, keras.callbacks.History):
             self.save_if_due(None)
+        self._begin_promoted()
+
+    # Where another trial ended, and a promoted one begins.
+
+    def write_end(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Keeps where the execution ended, if another trial may be promoted from there."""
+        if self.open and promotion.may_go_on(self._values):
+            execution = len(self.results)
+            content = {"seed": self._seeds[execution], "state": state()}
+            folder = self.tuner.get_trial_dir(self.trial_id)
+            stack_checkpoint.write(folder, content, promotion.end_by_fit(execution))
+
+    def _begin_promoted(self) -> None:
+        """The next execution goes on from there; where it is not known, from the weights alone."""
+        execution, before = len(self.results), self._values.get("tuner/trial_id")
+        if self.state is not None or before is None or execution == len(self._seeds):
+            return
+        folder = Path(self.tuner.project_dir) / f"trial_{before}"
+        found = stack_checkpoint.read(folder, promotion.end_by_fit(execution))
+        try:
+            if found is None or found["seed"] != self._seeds[execution]:
+                return
+            _check_state(found["state"])
+        except Exception:  # rubbish, as above
+            return
+        if found["state"]["epoch"] == self._values["tuner/initial_epoch"]:
+            self.state = found["state"] | {"promoted": True, "history": ([], {})}
+
+    # What was kept.
 
     def _read(self) -> None:
         name = _name(self.trial_id)
@@ -183,9 +216,13 @@ def _check(content: Mapping[str, Any]) -> None:
     if state is not None:
         reports += state["reported"]
         float(state["best_value"])
-        assert isinstance(state["epoch"], int) and all(type(c) is dict for c in state["callbacks"])
-        epochs, history = state["history"]
-        assert epochs[-1] + 1 == state["epoch"] and isinstance(history, dict)
-        model_state.check(state["model"])
+        _check_state(state)
     for _, _, metrics in reports:
         assert all(isinstance(value, float) for value in metrics.values())
+
+
+def _check_state(state: Mapping[str, Any]) -> None:
+    assert isinstance(state["epoch"], int) and all(type(c) is dict for c in state["callbacks"])
+    epochs, history = state["history"]
+    assert epochs[-1] + 1 == state["epoch"] and isinstance(history, dict)
+    model_state.check(state["model"])

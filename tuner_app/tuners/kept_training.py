@@ -71,7 +71,8 @@ class KeptTraining(keras.callbacks.Callback):
         how += ", TensorFlow's own random numbers drawn anew" * state["drew"]
         self._state = self.runs.goes_on(how)
         for callback, known in zip(self._callbacks, state["callbacks"], strict=True):
-            callback_state.prepare(callback, known)
+            if known:
+                callback_state.prepare(callback, known)
         return True
 
     def note_draw(self) -> None:
@@ -97,13 +98,18 @@ class KeptTraining(keras.callbacks.Callback):
             self._history = None
 
     def on_epoch_end(self, epoch, logs=None):
-        """Keeps where the training stands, if it goes on and it is time."""
-        if not self._kept:
+        """Keeps where the training stands, if it goes on and it is time, or another trial may go
+        on from its end."""
+        if not self._kept or self.model.stop_training:
             return
-        if epoch + 1 < self.params["epochs"] and not self.model.stop_training:
+        if epoch + 1 < self.params["epochs"]:
             self.runs.save_if_due(lambda: self._taken(epoch, logs or {}), self._exact)
+        else:
+            self.runs.write_end(lambda: self._taken(epoch, logs or {}, callback_state.WITH_FILES))
 
-    def _taken(self, epoch: int, logs: Mapping[str, Any]) -> dict[str, Any]:
+    def _taken(
+        self, epoch: int, logs: Mapping[str, Any], left_out: tuple[type, ...] = ()
+    ) -> dict[str, Any]:
         known = self.model.history
         epochs = list(known.epoch)
         history = {name: list(values) for name, values in known.history.items()}
@@ -114,7 +120,10 @@ class KeptTraining(keras.callbacks.Callback):
         return {
             "epoch": epoch + 1,
             "history": (epochs, callback_state.plain(history)[1]),
-            "callbacks": [callback_state.of(callback) for callback in self._callbacks],
+            "callbacks": [
+                {} if type(callback) in left_out else callback_state.of(callback)
+                for callback in self._callbacks
+            ],
             "model": model_state.taken(self.model),
             "exact": self._exact,
             "drew": self._drew,

@@ -1,5 +1,6 @@
 """All that a training changes in a model, and where the process's random numbers are, as arrays."""
 
+import contextlib
 import random
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -57,13 +58,14 @@ def made_to_fit(model: keras.Model, state: Mapping[str, Any], step: Callable[[],
         return True
     try:
         if not model.built and state["build"] is not None:
-            model.build_from_config(state["build"])
+            with contextlib.suppress(Exception):  # Keras can't: then it has to train
+                model.build_from_config(state["build"])
         if len(model.trainable_variables) == state["optimized"] and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-    except Exception:  # whatever a user's own layers raise: then it has to train
-        pass
-    if not fits(model, state):
-        step()
+        if not fits(model, state):
+            step()
+    except Exception:  # whatever a user's own layers raise
+        return False
     return fits(model, state)
 
 

@@ -84,6 +84,11 @@ def end_weights(tuner: Any, trial_id: str) -> Path:
     return _folder(tuner, trial_id) / _WEIGHTS
 
 
+def end_by_fit(execution: int) -> str:
+    """The name of the file with the whole state in which an execution by `fit` ended."""
+    return f"end.fit.{execution}.npz"
+
+
 def tidy(tuner: Any, tidied: set[str]) -> None:
     """Deletes what none goes on from any more.
 
@@ -94,7 +99,8 @@ def tidy(tuner: Any, tidied: set[str]) -> None:
     if needed is None:
         return
     for trial_id in set(tuner.oracle.end_order) - tidied - needed():
-        for name in (_STATE, _WEIGHTS):
+        by_fit = map(end_by_fit, range(tuner.executions_per_trial))
+        for name in (_STATE, _WEIGHTS, *by_fit):
             (_folder(tuner, trial_id) / name).unlink(missing_ok=True)
         tidied.add(trial_id)
 

@@ -87,7 +87,7 @@ class SequentialTuner(StoredTuner):
         kwargs = self._with_planned_epochs(trial, kwargs)
         user_callbacks = list(kwargs.pop("callbacks", None) or [])
         save_best = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
-        runs = FitRuns(self, trial.trial_id, save_best)
+        runs = FitRuns(self, trial, save_best)
         for execution in range(len(runs.results), self.executions_per_trial):
             seed = self.seed_of(trial.trial_id, execution)
             callbacks = self._deepcopy_callbacks(user_callbacks)
@@ -117,7 +117,8 @@ class SequentialTuner(StoredTuner):
 
         def step():
             short = {"epochs": 1, "initial_epoch": 0, "steps_per_epoch": 1, "callbacks": []}
-            self.hypermodel.fit(hp, model, *given, **named | short | {"validation_data": None})
+            rest = {k: v for k, v in named.items() if not k.startswith("validation_")}
+            self.hypermodel.fit(hp, model, *given, **rest | short)
 
         if not kept.take_up(model, step):
             keras.utils.set_random_seed(kept.seed)
