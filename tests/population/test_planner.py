@@ -9,7 +9,7 @@ import pytest
 from tuner_app import optimizers
 from tuner_app.optimizers.step_work import StepWork
 from tuner_app.population import CannotStack
-from tuner_app.population.estimates import Mode, estimate, rule_step
+from tuner_app.population.estimates import Mode, estimate, first_by_fit, rule_step
 from tuner_app.population.model_sample import ModelSample
 from tuner_app.population.planner import native_mode, plan
 from tuner_app.population.rule_work import rule_work
@@ -383,6 +383,23 @@ def test_decompositions_keep_out_of_xla():
     assert "mostly" not in planned_with("adam").reason
     # SOAP has them in its first step alone: seven seconds each of two for every trial.
     assert planned_with("soap").jit_compile is False
+
+
+def test_decompositions_on_jax_compile_longer_and_run_sooner(monkeypatch):
+    lanes, alone = Mode(8, False, jit_compile=False), Mode(1, True, jit_compile=False)
+
+    def estimated(name, mode):
+        build = functools.partial(with_rule, name, 256, 256)
+        return estimate(ModelSample.of([build]), 32, mode, speed=1e15)  # products take no time
+
+    on_tensorflow = estimated("shampoo", alone).step
+    as_on_jax(monkeypatch)
+    assert estimated("shampoo", alone).step < 0.7 * on_tensorflow
+    for name in ("shampoo", "soap"):
+        more = [estimated(name, m).first - estimated("adam", m).first for m in (lanes, alone)]
+        assert more[0] > more[1] > 0
+    by_fit = [first_by_fit(with_rule(name)) for name in ("adam", "shampoo", "soap")]
+    assert by_fit == sorted(set(by_fit))
 
 
 def test_lanes_compute_every_type_of_optimizer_but_its_decompositions():

@@ -70,7 +70,8 @@ def estimate(
         body = _alone(sample, batch_size, mode, speed)
     else:
         body = _lanes(sample, batch_size, mode, speed, structures)
-    return Timing(body.first, body.step + rule_step(sample, mode, speed, trial_steps))
+    first = body.first + rule_first(sample, mode)
+    return Timing(first, body.step + rule_step(sample, mode, speed, trial_steps))
 
 
 def _lanes(sample, batch_size, mode, speed, structures) -> Timing:
@@ -109,6 +110,26 @@ def _alone(sample, batch_size, mode, speed) -> Timing:
     return Timing(0.7 + 0.3 * layers, 1e-4 * layers + work / (0.8 * speed))
 
 
+def rule_first(sample: ModelSample, mode: Mode) -> float:
+    """Seconds by which compiling decompositions takes longer.
+
+    On JAX each is a loop over the lanes that are due. Of an MLP of two layers Shampoo's six take
+    2.7 to 3.9 s of processor time in lanes and 1.1 s in one, SOAP's four, each with another for the
+    later steps, 6.6 and 2.0 s; two thirds of it where two cores compile.
+    """
+
+    def each(model):
+        return _decomposed(model) * (0.15 if mode.native else 0.4)
+
+    return sample.mean(each) if mode.native else sample.over_rules(each)
+
+
+def _decomposed(model) -> int:
+    """How many decompositions are compiled, where it is of account."""
+    work = rule_work(model)
+    return len(work.eigen) + 2 * len(work.first_eigen) if on_jax() else 0
+
+
 def rule_step(sample: ModelSample, mode: Mode, speed: float, trial_steps: float) -> float:
     """Seconds a step of one trial that its optimizer takes beside single elements' arithmetic.
 
@@ -133,16 +154,19 @@ def _decompositions(work: StepWork, xla: bool, trial_steps: float) -> float:
 def _eigen(n: int, xla: bool) -> float:
     """Seconds that the eigenvectors of an n × n matrix take.
 
-    LAPACK, which TensorFlow without XLA and JAX have: 0.8, 11 and 72 ms for n = 64, 256 and 784.
-    XLA on TensorFlow turns pairs of columns, sweep by sweep: 3, 130 and 7250 ms.
+    TensorFlow without XLA: 0.8, 11 and 72 ms for n = 64, 256 and 784. LAPACK in one thread, which
+    JAX has: 0.3, 3.6 and 43 ms. XLA on TensorFlow turns pairs of columns, sweep by sweep: 3, 130
+    and 7250 ms.
     """
-    return 1e-8 * n**3 if xla else 1.3e-7 * n**2 + 3e-11 * n**3
+    if xla:
+        return 1e-8 * n**3
+    return (4.5e-8 if on_jax() else 1.3e-7) * n**2 + 3e-11 * n**3
 
 
 def first_by_fit(model) -> float:
     """Seconds until `fit` has traced and compiled for a trial, which it does for each anew."""
     each = 0.25 if on_jax() else 0.08
-    return 0.5 + each * weighted_layers(model)
+    return 0.5 + each * weighted_layers(model) + 0.2 * _decomposed(model)
 
 
 def slow_in_loops(model) -> bool:
