@@ -13,16 +13,21 @@ one; so the speed-up grows with the work. The default is a search of about a min
 starts two workers for less; with --trials=96 it is of twenty seconds, a quarter of them compiling.
 Each line tells when the first trial had ended, which is after the compiling and a stack of eight.
 
-Found on 2026-11-21 (load 1.1 to 2.1) with 384 trials: 1.69 and 1.65 times as fast; before Ray's
-workers had the search's own priority and imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials
-and 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
+Found on 2026-11-21 (load 1.1 to 2.1) with 384 trials, while a worker still waited for an answer to
+each report: 1.69 and 1.65 times as fast; before Ray's workers had the search's own priority and
+imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials and 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
 train at 1.9 times the rate of one: no more is to be had there.
 
 Where the processor time of 384 trials goes (load 7 to 8, so the time itself says little): by one
 worker 76.8 s, of which the worker 67.6, the owner 6.8, the driver 0.7 and Ray's other processes
 1.7; by two 83.1 s, of which the workers 73.7 (the second one compiles, too, and they share a
 cache), the owner 6.9, the driver 0.7 and Ray's others 1.8. So 1.85 is the most, where no core ever
-waits; a worker waits for 5% of the time, most of it for the owner, which works then.
+waits. (The processes' imports are in these seconds, and not in the time that is compared.)
+
+A worker waited for the owner's answers for 3.0 s of 36.9 (192 trials, load 5), the longer since the
+epochs of both end together, and the owner serves one after the other. Since then reports are told
+and not waited for, and the next trial is opened while one is built: 0.4 s of 31.8 (load 3). The
+second worker begins 0.1 to 0.4 s after the first, and what ends first is idle for 0 to 1.1 s.
 
 Of the compiling two fifths are XLA's; its own cache would spare them from the second search on
 (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory=DIR
