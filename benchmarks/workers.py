@@ -15,14 +15,15 @@ Each line tells when the first trial had ended, which is after the compiling and
 
 Found on 2026-11-21 (load 1.1 to 2.1) with 384 trials, while a worker still waited for an answer to
 each report: 1.69 and 1.65 times as fast; before Ray's workers had the search's own priority and
-imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials and 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
-train at 1.9 times the rate of one: no more is to be had there.
+imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials and 1.56 with 96. Two searches that have
+nothing to do with each other, one on each of these cores, train at 1.9 times the rate of one: no
+more is to be had there.
 
 Where the processor time of 384 trials goes (load 7 to 8, so the time itself says little): by one
 worker 76.8 s, of which the worker 67.6, the owner 6.8, the driver 0.7 and Ray's other processes
 1.7; by two 83.1 s, of which the workers 73.7 (the second one compiles, too, and they share a
 cache), the owner 6.9, the driver 0.7 and Ray's others 1.8. So 1.85 is the most, where no core ever
-waits. (The processes' imports are in these seconds, and not in the time that is compared.)
+waits.
 
 A worker waited for the owner's answers for 3.0 s of 36.9 (192 trials, load 5), the longer since the
 epochs of both end together, and the owner serves one after the other. Since then reports are told
