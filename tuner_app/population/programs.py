@@ -34,7 +34,7 @@ class Programs:
         # and takes little longer without.
         only_step = not self.stack.epoch.full_steps
         self.functions = {
-            "train": vectorize.compiled(self._train, xla, donate=True),
+            "train": vectorize.compiled(self._train, xla, donate=True, often=True),
             "tail": vectorize.compiled(self._tail, xla and only_step, donate=True),
             "close": vectorize.compiled(self._close, xla),
         }

@@ -73,12 +73,20 @@ def outside_of_tracing():
     return tf.init_scope()
 
 
-def compiled(function, xla: bool, donate: bool = False):
-    """`function` of nested tensors, compiled; its first argument is overwritten if donate."""
+def compiled(function, xla: bool, donate: bool = False, often: bool = False):
+    """`function` of nested tensors, compiled; its first argument is overwritten if donate.
+
+    Args:
+        often: whether it runs so often that a tenth of its time is worth compiling for longer.
+    """
     if on_jax():
         import jax
 
-        return jax.jit(function, donate_argnums=(0,) if donate else ())
+        # By default XLA takes half of the processor's widest registers. (A step of a CNN at 8 by 8
+        # in 25 lanes: 370 µs a lane instead of 440; of an MLP 64 instead of 66.)
+        wide = {"xla_cpu_prefer_vector_width": 512} if often and not on_accelerator() else None
+        donated = (0,) if donate else ()
+        return jax.jit(function, donate_argnums=donated, compiler_options=wide)
     import tensorflow as tf
 
     # A partial is a function of its own to TensorFlow, which otherwise counts every stack's
