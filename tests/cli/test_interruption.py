@@ -42,6 +42,9 @@ def test_lost_in_a_garbage_collection_it_stops_the_next_event(event, ctrl_c, cap
             gc.callbacks.remove(collected)
         with pytest.raises(KeyboardInterrupt):
             getattr(interruption, name)(*details)
+        with pytest.raises(KeyboardInterrupt):  # or earlier: where there is no event for long
+            ctrl_c()
+        ctrl_c()  # it is stopping now
     assert "Exception ignored" not in capfd.readouterr().err
 
 

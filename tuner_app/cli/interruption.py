@@ -22,7 +22,7 @@ class Interruption(Observer):
     """An observer that stops the search after Ctrl-C or SIGTERM, for use in a `with`.
 
     A signal that is ignored, or handled by somebody else, stays so. While the search stops, further
-    signals change nothing.
+    signals change nothing; they do if the first one was lost.
 
     Attributes:
         signal: The signal that came; SIGINT before any.
@@ -30,7 +30,7 @@ class Interruption(Observer):
 
     def __init__(self) -> None:
         self.signal = signal.SIGINT
-        self._asked = False
+        self._asked = self._lost = False
         self._installed: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
@@ -65,12 +65,15 @@ class Interruption(Observer):
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: object) -> None:
-        again, self._asked = self._asked, True
+        again, self._asked = self._asked and not self._lost, True
+        self._lost = False
         if again:  # it is stopping: raised again, this would cut short what puts the trials back
             return
         self.signal = signal.Signals(number)
         raise KeyboardInterrupt
 
     def _unraisable(self, report) -> None:
-        if not issubclass(report.exc_type, KeyboardInterrupt):
+        if issubclass(report.exc_type, KeyboardInterrupt):
+            self._lost = True
+        else:
             self._hook(report)
