@@ -32,6 +32,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_a_file_leaves_is_spared():
+    """Nor do collections go through what earlier files of tests have left: after hundreds of
+    compiled programs each takes seconds."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test runs in a fresh folder, so that a default such as tuning/... lands there."""

@@ -89,7 +89,7 @@ def test_it_is_trained_by_fit_and_named(tmp_path, hypermodel, arguments, reason)
 
 def test_a_pruned_trial_says_so_and_why_it_was_trained_by_fit(tmp_path):
     tuner = PopulationTuner(
-        oracles.create("random", "val_loss", 8, seed=0, epochs=3, pruner="asha"),
+        oracles.create("random", "val_loss", 4, seed=0, epochs=3, pruner="asha"),
         lambda hp: line(hp, OwnStep),
         directory=tmp_path,
         project_name="a",
