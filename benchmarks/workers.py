@@ -13,11 +13,11 @@ one; so the speed-up grows with the work. The default is a search of about a min
 starts two workers for less; with --trials=96 it is of twenty seconds, a quarter of them compiling.
 Each line tells when the first trial had ended, which is after the compiling and a stack of eight.
 
-Found on 2026-11-21 (load 1.1 to 2.1) with 384 trials, while a worker still waited for an answer to
-each report: 1.69 and 1.65 times as fast; before Ray's workers had the search's own priority and
-imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials and 1.56 with 96. Two searches that have
-nothing to do with each other, one on each of these cores, train at 1.9 times the rate of one: no
-more is to be had there.
+Found on 2026-11-22 (load 1.2 to 2.3) with 384 trials: 1.77 and 1.72 times as fast; on the day
+before, while a worker still waited for an answer to each report, 1.69 and 1.65; before Ray's
+workers had the search's own priority and imported ahead 1.61, 1.64 and 1.72, 1.69 with 768 trials
+and 1.56 with 96. Two searches that have nothing to do with each other, one on each of these cores,
+train at 1.9 times the rate of one: no more is to be had there.
 
 Where the processor time of 384 trials goes (load 7 to 8, so the time itself says little): by one
 worker 76.8 s, of which the worker 67.6, the owner 6.8, the driver 0.7 and Ray's other processes
