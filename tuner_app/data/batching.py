@@ -47,21 +47,36 @@ def indexed_batches(
         fetch: Traced once: indices, int64 of shape (batch,), to whatever a batch shall be.
         batch_size, shuffle_seed, first_epoch: See `Split.batches`.
     """
-    import tensorflow as tf
-
     check_batch_size(batch_size)
     epochs = itertools.count(first_epoch)
+    return batches_in_order(
+        size, fetch, batch_size, lambda: epoch_order(size, shuffle_seed, next(epochs))
+    )
+
+
+def batches_in_order(
+    size: int,
+    fetch: Callable[[tf.Tensor], Any],
+    batch_size: int,
+    order: Callable[[], np.ndarray],
+) -> tf.data.Dataset:
+    """Batches of `fetch(indices)`, each iteration over the result in an order of its own.
+
+    Args:
+        size: Number of examples in an iteration.
+        fetch, batch_size: See `indexed_batches`.
+        order: Called when an iteration begins; gives its indices, integers of shape (size,).
+    """
+    import tensorflow as tf
 
     # NumPy draws one order an epoch; all that happens once a batch is compiled.
-    def order(_):
-        drawn = tf.numpy_function(
-            lambda: epoch_order(size, shuffle_seed, next(epochs)), [], tf.int64
-        )
-        return tf.ensure_shape(drawn, (size,))
+    def drawn(_):
+        rows = tf.numpy_function(lambda: order().astype("int64"), [], tf.int64)
+        return tf.ensure_shape(rows, (size,))
 
     batches = (
         tf.data.Dataset.range(1)
-        .map(order)
+        .map(drawn)
         .rebatch(batch_size)
         .map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )

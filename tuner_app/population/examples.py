@@ -78,7 +78,7 @@ def examples(
     def place(array):
         if array is None:
             return None
-        leaves.append(_standard(array))
+        leaves.append(standard(array))
         return len(leaves) - 1
 
     structure = tree.map_structure(place, (x, y, sample_weight))
@@ -90,7 +90,8 @@ def examples(
     return Examples(on_device, structure, size, shuffled, an_epoch or size)
 
 
-def _standard(array) -> np.ndarray:
+def standard(array) -> np.ndarray:
+    """The array with its floats as Keras has them."""
     array = np.asarray(array)
     if array.dtype.kind == "f" and array.dtype.itemsize > 4 or array.dtype == object:
         return array.astype(keras.backend.floatx())

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import tree
 
+from tuner_app.data.batching import batches_in_order
 from tuner_app.population.alone import Batches
 from tuner_app.population.order import stream
 
@@ -67,22 +68,13 @@ def _pipeline(data, batch_size, seed, steps_per_epoch) -> tuple[Any, Callable[..
     def begin(epoch, logs=None):
         now[0] = epoch
 
-    def order(_):
-        rows = tf.numpy_function(lambda: stream(size, seed, now[0], an_epoch), [], tf.int32)
-        return tf.ensure_shape(rows, (an_epoch,))
-
     with tf.device("CPU:0"):
         tensors = tree.lists_to_tuples(tree.map_structure(tf.constant, data))
 
     def fetch(rows):
         return tree.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
 
-    batches = (
-        tf.data.Dataset.range(1)
-        .map(order)
-        .rebatch(batch_size)
-        .map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    )
-    count = -(-an_epoch // batch_size)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    return batches.prefetch(tf.data.AUTOTUNE), begin
+    def order():
+        return stream(size, seed, now[0], an_epoch)
+
+    return batches_in_order(an_epoch, fetch, batch_size, order), begin

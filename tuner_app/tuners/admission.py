@@ -7,7 +7,6 @@ import keras
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.population import LaneState
-from tuner_app.population.drawing import drawn_quickly
 from tuner_app.tuners.fit_arguments import compiled_and_built
 from tuner_app.tuners.lane_callbacks import LaneCallbacks
 from tuner_app.tuners.lane_model import LaneModel
@@ -62,9 +61,8 @@ def _admit_run(search, stacked: StackedTrial, run: Run, saved: dict | None) -> N
 
 
 def build(search, stacked: StackedTrial, execution: int) -> keras.Model:
-    with drawn_quickly():
-        model = search.tuner.build_for_stack(stacked.trial, execution)
-        return compiled_and_built(model, search.arguments)
+    model = search.tuner.build_for_stack(stacked.trial, execution)
+    return compiled_and_built(model, search.arguments)
 
 
 def _callbacks(search, stacked, run, model, epochs) -> LaneCallbacks | None:

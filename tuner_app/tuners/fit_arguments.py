@@ -15,14 +15,15 @@ import numpy as np
 from keras import tree
 
 from tuner_app.population import CannotStack
+from tuner_app.population.drawing import drawn_quickly
 from tuner_app.population.examples import examples
 
 # Arguments of `fit` that don't change what is computed.
 _HARMLESS = {"verbose"}
-_KERAS_BATCH_SIZE = 32
+KERAS_BATCH_SIZE = 32
 MEMORY_LIMIT = 2 * 2**30  # bytes of a tf.data set that are read into memory at most
 
-_SIGNATURE = inspect.signature(keras.Model.fit)
+SIGNATURE = inspect.signature(keras.Model.fit)
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,14 @@ def stackable(args: tuple, kwargs: Mapping[str, Any]) -> FitArguments:
         if batch_size is not None:
             raise CannotStack("fit is given batch_size beside a tf.data set")
         batch_size, shuffle = found.batch_size, found.shuffled
-    batch_size = batch_size or _KERAS_BATCH_SIZE
+    batch_size = batch_size or KERAS_BATCH_SIZE
     if given.get("validation_batch_size") not in (None, batch_size):
         raise CannotStack("fit is given a validation_batch_size of its own")
     validation = _validation(given.get("validation_data"))
     if given.get("validation_split") and validation is None:
         if found is not None:
             raise CannotStack("fit is given validation_split beside a tf.data set")
-        train, validation = _split(train, given["validation_split"])
+        train, validation = split(train, given["validation_split"])
     callbacks = given.get("callbacks") or []
     if not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
@@ -115,17 +116,18 @@ def compiled_and_built(model: keras.Model, arguments: FitArguments) -> keras.Mod
     """
     if not model.compiled or model.optimizer is None:
         raise CannotStack("the model is not compiled")
-    if not model.built:
-        data = examples(tree.map_structure(lambda a: a[:1], arguments.train))
-        model._symbolic_build(data_batch=data.symbolic_batch(arguments.batch_size))
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    with drawn_quickly():
+        if not model.built:
+            data = examples(tree.map_structure(lambda a: a[:1], arguments.train))
+            model._symbolic_build(data_batch=data.symbolic_batch(arguments.batch_size))
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _bound(args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        given = _SIGNATURE.bind(None, *args, **kwargs).arguments
+        given = SIGNATURE.bind(None, *args, **kwargs).arguments
     except TypeError as error:
         raise CannotStack(f"fit does not take these arguments: {error}") from None
     return {name: value for name, value in given.items() if name not in (*_HARMLESS, "self")}
@@ -140,7 +142,7 @@ def _data(x, y, sample_weight) -> tuple[tuple, "_Pass | None"]:
     if x is None or y is None:
         raise CannotStack("fit is given no targets as arrays")
     arrays = (x, y) if sample_weight is None else (x, y, sample_weight)
-    return _as_arrays(arrays), None
+    return as_arrays(arrays), None
 
 
 def _validation(data) -> tuple | None:
@@ -150,22 +152,32 @@ def _validation(data) -> tuple | None:
         return _in_one_pass(data)[0]
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise CannotStack(f"its validation_data is a {type(data).__name__}, not arrays")
-    return _as_arrays(tuple(data))
+    return as_arrays(tuple(data))
 
 
-def _split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
-    """The first part trains, the last part validates, as in Keras."""
+def split(arrays: tuple, share: float) -> tuple[tuple, tuple]:
+    """The first part trains, the last part validates, as in Keras.
+
+    Raises:
+        CannotStack: one of them would be empty.
+    """
     size = len(tree.flatten(arrays)[0])
     first = int(size * (1 - share))
     if not 0 < first < size:
         raise CannotStack(f"validation_split={share!r} leaves one of the two parts empty")
     return (
-        tree.map_structure(lambda a: a[:first], arrays),
-        tree.map_structure(lambda a: a[first:], arrays),
+        tree.map_structure(lambda a: a if a is None else a[:first], arrays),
+        tree.map_structure(lambda a: a if a is None else a[first:], arrays),
     )
 
 
-def _as_arrays(data: tuple) -> tuple:
+def as_arrays(data):
+    """A nest of what NumPy takes for arrays of numbers, as such.
+
+    Raises:
+        CannotStack: something in it is none; the message says what.
+    """
+
     def as_array(value):
         if value is None or isinstance(value, (str, bytes)) or not hasattr(value, "shape"):
             raise CannotStack(f"its data hold a {type(value).__name__}, not an array")
@@ -232,7 +244,7 @@ def _in_one_pass(dataset) -> tuple[tuple, int]:
         batches.append(batch)
     if not batches:
         raise CannotStack("its tf.data set is empty")
-    return _as_arrays(tree.map_structure(lambda *a: np.concatenate(a), *batches)), batch_size
+    return as_arrays(tree.map_structure(lambda *a: np.concatenate(a), *batches)), batch_size
 
 
 def _digests(arrays: tuple) -> np.ndarray:

@@ -200,8 +200,7 @@ class PopulationTuner(SequentialTuner):
         points = [default_point(space), *drawn]
 
         def build(point) -> keras.Model:
-            with drawn_quickly():
-                return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
+            return compiled_and_built(self._build_hypermodel(point.copy()), arguments)
 
         waiting = self.oracle.remaining_trials()
         if waiting is not None:
