@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 import traceback
-from pathlib import Path
 
 import tuner_app.tuners.population  # noqa: F401 (Keras and TensorFlow, once)
 from tuner_app.cli.main import main
@@ -80,18 +79,6 @@ def begin(words: list[str], said: str, limit: int | None = None, jumps: bool = F
 def end(child: int) -> int:
     """Waits for a process. Returns its exit status, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def wait_for_line(child: int, said: Path, words: str, seconds: float = 120) -> bool:
-    """Until a process has printed `words`; whether it has, before it ended."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if said.exists() and words in said.read_text():
-            return True
-        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return words in said.read_text()
-        time.sleep(0.01)
-    raise TimeoutError(f"{words!r} was not said")
 
 
 if __name__ == "__main__":

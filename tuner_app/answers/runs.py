@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 import keras_tuner
-import numpy as np
 
 import search_spaces
 from tuner_app import tuners
@@ -220,11 +219,3 @@ def _read(directory: Path, wanted: Sequence[Wanted]) -> list[Ran]:
             )
         )
     return found
-
-
-def score_table(ran: Iterable[Ran]) -> dict[str, list[float]]:
-    """Scores by name, in the order of the runs; NaN where one failed."""
-    table: dict[str, list[float]] = {}
-    for one in ran:
-        table.setdefault(one.name, []).append(np.nan if one.score is None else one.score)
-    return table

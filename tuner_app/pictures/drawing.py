@@ -14,7 +14,7 @@ ENDINGS = (".png", ".svg")
 # which white paper or the ink would hide.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dashed", "dashdot", "dotted")
-INK, FAINT = "#222222", "#D8D8D8"
+INK = "#222222"
 STYLE = {
     "font.size": 13,
     "font.family": "sans-serif",

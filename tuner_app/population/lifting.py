@@ -101,13 +101,6 @@ class Rule:
         self.lifting = Lifting(part)
         self.places = pool.places_for(optimizer.variables)
 
-    def slot_of(self, variable) -> int | None:
-        """The pool position of one of the optimizer's variables."""
-        for place, mine in zip(self.places, self.optimizer.variables, strict=True):
-            if mine is variable:
-                return place
-        return None
-
 
 class Pool:
     """Slots that the rules of a stack share: each rule uses as many as it needs of a shape.

@@ -17,7 +17,6 @@ BATCH = 256  # examples for the loss at initialization
 TINY = 16  # examples that a model must be able to learn by heart
 TINY_STEPS = 500
 GRADIENT_EXAMPLES = 6
-SHARP, COARSE = 1e-6, 2e-2  # relative errors of a gradient: in float64, in float32
 
 
 def model_findings(
