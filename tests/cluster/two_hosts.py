@@ -190,7 +190,7 @@ def compare(project: Path, expected: dict) -> None:
 
 def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
     """One search, disturbed. Returns what is to be said of it."""
-    from tuner_app import remote_copy
+    from tuner_app.remote import copying
 
     project, said = folder / "p", folder / "said.txt"
     engine = ["--engine=ray", "--num_workers=2"]
@@ -202,7 +202,7 @@ def disturbed(what: str, folder: Path, draw: random.Random, epochs: int) -> str:
         if what == "address":
             place, here = hosts.enter_context(at_an_address(folder)), folder / "here"
             here.mkdir()
-            project = here / remote_copy.directory_of(place)
+            project = here / copying.directory_of(place)
         if what not in ("join", "own"):
             second = hosts.enter_context(other_host(folder / "other.txt", here or ""))
 

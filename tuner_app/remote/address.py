@@ -1,13 +1,4 @@
-"""A search at an address, such as s3://bucket/digits: it runs in a directory here, copied there.
-
-A database needs a disk, so a search never runs at an address itself. What has changed in its
-directory, tuning/NAME, is copied every half a minute and at the end: weights, logs, checkpoints and
-a consistent copy of the database. If this machine is lost, `resume ADDRESS` elsewhere goes on from
-the last copy. Whatever fsspec knows is an address; most kinds need a package of their own, which
-the message names.
-
-The note `search.copy.json`, in both places, tells which search it is and how far it was copied.
-"""
+"""What the command line does with an address: tells it from a directory, begins, goes on, reads."""
 
 import contextlib
 import re
@@ -15,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner_app.errors import UserError
-from tuner_app.remote_copy import Copy, directory_of
-from tuner_app.remote_note import note_in
+from tuner_app.remote.copying import Copy, directory_of
+from tuner_app.remote.note import note_in
 
 READERS = ("results", "report", "board", "export")  # commands that change nothing in a directory
 

@@ -9,11 +9,12 @@ import time
 import fsspec
 import pytest
 
-from tuner_app import remote, remote_copy
+from tuner_app import remote
 from tuner_app.cli import session
 from tuner_app.cli.main import main
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
+from tuner_app.remote import copying
 from tuner_app.store import SearchReader, SearchStore, TrialRow
 
 
@@ -108,7 +109,7 @@ def test_a_search_is_copied_and_goes_on_elsewhere(address, tmp_path, monkeypatch
 def test_a_killed_process_loses_nothing_here_and_what_came_since_the_copy_elsewhere(
     address, tmp_path, monkeypatch
 ):
-    killed = remote_copy.Copy(address, interval=1e9)
+    killed = copying.Copy(address, interval=1e9)
     with killed:
         begin(killed.directory)
         add_trial(killed.directory, 1)
@@ -117,17 +118,17 @@ def test_a_killed_process_loses_nothing_here_and_what_came_since_the_copy_elsewh
         monkeypatch.setattr(killed, "push", lambda: None)  # there is no last one
     with monkeypatch.context() as other:
         other.chdir(tmp_path / "elsewhere")
-        remote_copy.Copy(address).fetch()
+        copying.Copy(address).fetch()
         assert trials(killed.directory).keys() == {"1"}
     with remote.resumed(address) as directory:
         assert trials(directory).keys() == {"1", "2"}
 
 
 def test_the_copy_is_brought_up_to_date_while_the_search_runs(address):
-    copy = remote_copy.Copy(address, interval=0.01)
+    copy = copying.Copy(address, interval=0.01)
     with copy:
         begin(copy.directory)
-        there = remote_copy.Copy(address)  # a connection of its own
+        there = copying.Copy(address)  # a connection of its own
         before = there.there()["copies"]
         until = time.monotonic() + 60
         while there.there()["copies"] < before + 2:
@@ -139,13 +140,13 @@ def test_the_copy_is_brought_up_to_date_while_the_search_runs(address):
 def test_one_process_at_a_time(address, monkeypatch):
     with remote.begun(address) as directory:
         begin(directory)
-        there = remote_copy.Copy(address)
+        there = copying.Copy(address)
         note = there.there() | {"host": "another"}
-        there._files.pipe_file(f"{there._root}/{remote_copy.NOTE}", json.dumps(note).encode())
+        there._files.pipe_file(f"{there._root}/{copying.NOTE}", json.dumps(note).encode())
         with pytest.raises(UserError, match="in use by another search .* on host another"):
-            remote_copy.Copy(address).__enter__()
-        note["at"] += 10 * remote_copy.LEASE  # that clock was put right since
-        there._files.pipe_file(f"{there._root}/{remote_copy.NOTE}", json.dumps(note).encode())
+            copying.Copy(address).__enter__()
+        note["at"] += 10 * copying.LEASE  # that clock was put right since
+        there._files.pipe_file(f"{there._root}/{copying.NOTE}", json.dumps(note).encode())
         with remote.resumed(address):
             pass
 
@@ -157,19 +158,19 @@ def test_what_can_not_be_is_refused(address, tmp_path, monkeypatch):
             pass
     with remote.begun(address) as directory:  # bad input: nothing was begun
         pass
-    assert not directory.exists() and remote_copy.Copy(address).names() == []
+    assert not directory.exists() and copying.Copy(address).names() == []
     directory.mkdir()
     with pytest.raises(UserError, match="exists already"), remote.begun(address):
         pass
     directory.rmdir()
-    there = remote_copy.Copy(address)
+    there = copying.Copy(address)
     there._send(tmp_path / "other.txt", "other.txt") if (tmp_path / "other.txt").write_text(
         "x"
     ) else None
     with pytest.raises(UserError, match="belongs to something else"), remote.begun(address):
         pass
-    monkeypatch.setattr(remote_copy.Copy, "there", lambda copy: {"search": "1"})
-    monkeypatch.setattr(remote_copy.Copy, "names", lambda copy: ["../../out.txt"])
+    monkeypatch.setattr(copying.Copy, "there", lambda copy: {"search": "1"})
+    monkeypatch.setattr(copying.Copy, "names", lambda copy: ["../../out.txt"])
     with pytest.raises(UserError, match="no search writes"), remote.resumed(address):
         pass
     with pytest.raises(UserError, match="holds a search already"), remote.begun(address):
@@ -179,10 +180,10 @@ def test_what_can_not_be_is_refused(address, tmp_path, monkeypatch):
 def test_what_others_put_in_the_place_of_a_copy_is_not_deleted(address, tmp_path):
     with remote.begun(address) as directory:
         begin(directory)
-    there = remote_copy.Copy(address)
+    there = copying.Copy(address)
     there._files.rm(there._root, recursive=True)
     (tmp_path / "other.txt").write_text("x")
-    remote_copy.Copy(address)._send(tmp_path / "other.txt", "other.txt")
+    copying.Copy(address)._send(tmp_path / "other.txt", "other.txt")
     with pytest.raises(UserError, match="belongs to something else"), remote.resumed(address):
         pass
     assert there.names() == ["other.txt"]
@@ -196,16 +197,16 @@ def test_a_last_copy_that_fails_says_where_everything_is(address, monkeypatch):
         with pytest.raises(UserError, match="the network is down.*All of it is in tuning"):
             with remote.begun(address) as directory:
                 begin(directory)
-                patch.setattr(remote_copy.Copy, "_send", refused)
+                patch.setattr(copying.Copy, "_send", refused)
     with remote.resumed(address):
         pass
-    assert "search.db" in remote_copy.Copy(address).names()
+    assert "search.db" in copying.Copy(address).names()
 
 
 def test_a_connection_that_was_cut_is_made_anew(server, monkeypatch):
     place, folder = server
     monkeypatch.setitem(fsspec.config.conf, "ftp", {"password": "secret"})
-    copy = remote_copy.Copy(f"ftp://anna@{place}/cut", interval=1e9)
+    copy = copying.Copy(f"ftp://anna@{place}/cut", interval=1e9)
     with copy:
         begin(copy.directory)
         copy.push()
@@ -227,7 +228,7 @@ def test_commands_take_addresses(address, capsys, monkeypatch):
     monkeypatch.setattr(session, "_run", run)
     assert main(["search", f"--project={address}", "--quiet"]) == 0
     assert main(["resume", address]) == 0
-    assert main(["resume", str(remote_copy.directory_of(address))]) == 0
+    assert main(["resume", str(copying.directory_of(address))]) == 0
     capsys.readouterr()
     assert main(["results", address, "--format=csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4

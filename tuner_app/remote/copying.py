@@ -1,4 +1,4 @@
-"""A search's directory here and its copy at an address; see `remote`."""
+"""A search's directory here and its copy at an address, kept up to date by a thread."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tuner_app.errors import UserError
-from tuner_app.remote_note import NOTE, differ, is_as_new, note_in
+from tuner_app.remote.note import NOTE, differ, is_as_new, note_in
 from tuner_app.store import holds_search, schema
 from tuner_app.store.lock import FILE_NAME as LOCK
 
