@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import tuner_app.tuners.population  # noqa: F401 (Keras and TensorFlow, once)
 from tuner_app.cli.main import main
@@ -37,13 +38,20 @@ def jump_clock() -> None:
     time.time = lambda: true() + next(jumps)
 
 
-def begin(words: list[str], said: str, limit: int | None = None, jumps: bool = False) -> int:
+def begin(
+    words: list[str],
+    said: str,
+    limit: int | None = None,
+    jumps: bool = False,
+    memory: int | None = None,
+) -> int:
     """Starts `tuner-app WORDS`. Returns its pid.
 
     Args:
         said: What it prints goes into this file.
         limit: No file may grow beyond so many bytes, as if the disk were full.
         jumps: Its clock jumps.
+        memory: It gets so many bytes more than it has, as if the machine had no others.
 
     It has no right of root's to write where a folder's mode forbids it.
     """
@@ -62,6 +70,9 @@ def begin(words: list[str], said: str, limit: int | None = None, jumps: bool = F
         if limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        if memory is not None:
+            had = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (had + memory, had + memory))
         if jumps:
             jump_clock()
         obey_modes()
