@@ -48,6 +48,15 @@ def mapped_from_elsewhere(layer, secret):
     layer.create_virtual_dataset("0", layout)
 
 
+def in_a_folder_from_elsewhere(layer, secret):
+    parent, name = layer.parent, layer.name.rsplit("/", 1)[1]
+    del parent[name]
+    with h5py.File(secret.with_suffix(".h5"), "w") as other:
+        other["vars/0"] = SECRET.reshape(4, 2)
+        other["vars/1"] = SECRET[:2]
+    parent[name] = h5py.ExternalLink(str(secret.with_suffix(".h5")), "vars")
+
+
 def of_a_petabyte(layer, secret):
     del layer["0"]
     layer.create_dataset("0", (2**24, 2**24), "float32", chunks=(64, 64))
@@ -74,7 +83,14 @@ def search(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "harm", [stored_elsewhere, linked_from_elsewhere, mapped_from_elsewhere, of_a_petabyte]
+    "harm",
+    [
+        stored_elsewhere,
+        linked_from_elsewhere,
+        mapped_from_elsewhere,
+        in_a_folder_from_elsewhere,
+        of_a_petabyte,
+    ],
 )
 def test_weights_take_nothing_from_elsewhere(harm, search, tmp_path):
     config, spec, trial = search
