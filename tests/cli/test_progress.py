@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from tuner_app.cli.progress import LiveProgress, PlainProgress, SearchState, clock, sparkline
+from tuner_app.cli.time_left import TimeLeft
 from tuner_app.store import TrialRecord
 
 
@@ -27,14 +28,18 @@ def test_best_follows_the_direction(direction, best):
 
 
 def test_trials_before_a_resume_count_but_not_for_the_pace(monkeypatch):
-    now = iter([0.0, 0.0, 10.0])  # made, begun, asked
-    monkeypatch.setattr("tuner_app.cli.progress.time.monotonic", lambda: next(now))
-    state = SearchState([trial(0, 0.9), trial(1, 0.1)])
+    now = [0.0]
+    monkeypatch.setattr("tuner_app.cli.progress.time.monotonic", lambda: now[0])
+    state = SearchState([trial(0, 0.9), trial(1, 0.1)], TimeLeft(3))
     state.begin(5, "val_accuracy", "max")
-    assert state.best.trial_id == "0000" and state.seconds_left() is None
+    assert state.best.trial_id == "0000" and state.left.seconds(now[0]) is None
+    state.start(trial(2))
+    for epoch in range(3):
+        now[0] += 5.0
+        state.add_epoch("0002", epoch, {})
     state.finish(trial(2, 0.5))
-    # One trial took 10 s and two are left.
-    assert state.seconds_left() == 20.0
+    # Three epochs took 15 s, and two trials of as many are left.
+    assert state.left.seconds(now[0]) == 30.0
 
 
 def test_plain_lines_one_a_trial(capsys):
@@ -67,6 +72,8 @@ def test_live_view_shows_count_best_and_running_trial():
     view.search_ended({})
     text = picture.file.getvalue()
     assert "2/4 trials" in text and "1 failed" in text and "left" in text
+    now = view._state.left._seen.when  # of the third epoch
+    assert "more than" not in text and view._state.left.overdue(now + 9)
     assert "0000  val_accuracy 0.5000" in text
     assert "0002  epoch 3/9  ▁▂█ 0.7000" in text
     assert "learning_rate=0.001235" in text

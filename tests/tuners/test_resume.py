@@ -70,6 +70,18 @@ def test_observers_are_told_everything_in_order(quick_tuner):
     ]
 
 
+def test_observers_are_told_the_epochs_that_hyperband_plans(quick_tuner):
+    class Planned(Observer):
+        def trials_planned(self, epochs):
+            self.planned = list(epochs)
+
+    told = Planned()
+    options = {"max_epochs": 4, "factor": 2}
+    quick_tuner(oracle="hyperband", max_trials=8, options=options, observers=[told]).search()
+    # Brackets of 4 trials of one epoch, of whom 2 get a second, and 1 two more; and one of four.
+    assert told.planned == [1] * 4 + [2 - 1] * 2 + [4 - 2] + [4]
+
+
 @pytest.mark.parametrize("oracle", ["random", "grid", "hyperband", "bayesian"])
 @pytest.mark.parametrize("run", [0, 4])
 def test_ctrl_c_puts_the_trial_back_and_a_resume_ends_as_if_undisturbed(quick_tuner, oracle, run):

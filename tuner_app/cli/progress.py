@@ -1,7 +1,7 @@
 """Progress of a search: a live view in a terminal, a line a trial when piped."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuner_app.cli.time_left import TimeLeft
 from tuner_app.store.records import TrialRecord
 from tuner_app.tuners.observer import Observer
 
@@ -22,9 +23,10 @@ class SearchState:
 
     Args:
         finished: Trials that were over before this run, when a search is resumed.
+        left: Reckons how long it will still take.
     """
 
-    def __init__(self, finished: Iterable[TrialRecord] = ()) -> None:
+    def __init__(self, finished: Iterable[TrialRecord] = (), left: TimeLeft | None = None) -> None:
         self.earlier = list(finished)
         self.done: list[TrialRecord] = list(self.earlier)
         self.best: TrialRecord | None = None
@@ -35,17 +37,22 @@ class SearchState:
         self.compared: tuple[int, int, int] | None = None  # a population's epoch, epochs, copies
         self.stack: Any = None  # the engine's `PopulationStats`, once trials are stacked
         self.began = time.monotonic()
+        self.left = left or TimeLeft(1)
 
     def begin(self, max_trials: int | None, objective: str, direction: str) -> None:
         self.max_trials, self.objective, self.direction = max_trials, objective, direction
         self.began = time.monotonic()
+        over = [(trial.hyperparameters, trial.epochs) for trial in self.earlier]
+        self.left.begin(max_trials, self.began, over)
         for trial in self.earlier:
             self._keep_best(trial)
 
     def start(self, trial: TrialRecord) -> None:
         self.running[trial.trial_id], self.curves[trial.trial_id] = trial, []
+        self.left.start(trial.trial_id, trial.hyperparameters)
 
     def add_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.left.epoch(trial_id, epoch, time.monotonic())
         if epoch == 0:
             self.curves[trial_id] = []  # another execution of the same trial, or its retry
         if self.objective in metrics:
@@ -59,6 +66,7 @@ class SearchState:
         self.done.append(trial)
         self.running.pop(trial.trial_id, None)
         self.curves.pop(trial.trial_id, None)
+        self.left.finish(trial.trial_id)
         self._keep_best(trial)
 
     def leader(self) -> TrialRecord | None:
@@ -74,13 +82,6 @@ class SearchState:
 
     def seconds(self) -> float:
         return time.monotonic() - self.began
-
-    def seconds_left(self) -> float | None:
-        """At this run's pace, None before its first trial is done or without a known number."""
-        done_here = len(self.done) - len(self.earlier)
-        if not done_here or self.max_trials is None:
-            return None
-        return self.seconds() / done_here * max(0, self.max_trials - len(self.done))
 
     def _keep_best(self, trial: TrialRecord) -> None:
         if trial.score is None:
@@ -126,9 +127,13 @@ class LiveProgress(Observer):
     """A live view in a terminal: trials done, the best so far, the running trial, time left."""
 
     def __init__(
-        self, epochs: int, finished: Iterable[TrialRecord] = (), console: Console | None = None
+        self,
+        epochs: int,
+        finished: Iterable[TrialRecord] = (),
+        console: Console | None = None,
+        left: TimeLeft | None = None,
     ) -> None:
-        self._state = SearchState(finished)
+        self._state = SearchState(finished, left or TimeLeft(epochs))
         self._epochs = epochs
         self._live = Live(
             get_renderable=self.view,
@@ -141,6 +146,9 @@ class LiveProgress(Observer):
         self._state.begin(max_trials, objective, direction)
         self._live.start()
 
+    def trials_planned(self, epochs: Sequence[int]) -> None:
+        self._state.left.plan(epochs)
+
     def trial_begun(self, trial: TrialRecord) -> None:
         self._state.start(trial)
 
@@ -151,6 +159,7 @@ class LiveProgress(Observer):
 
     def stack_reported(self, stats: Any) -> None:
         self._state.stack = stats
+        self._state.left.stack()
 
     def population_compared(self, epoch: int, epochs: int, best: float | None, copies: int) -> None:
         self._state.compare(epoch, epochs, copies)
@@ -206,14 +215,16 @@ class LiveProgress(Observer):
     def _headline(self) -> Table:
         state = self._state
         done, total = len(state.done), state.max_trials
-        left = state.seconds_left()
+        now = time.monotonic()
+        left = state.left.seconds(now)
         parts = [f"{done}/{total} trials" if total else f"{done} trials"]
         if state.compared is not None:  # all trials end together: epochs tell more
             done, total, copies = state.compared
             parts = [f"{len(state.running)} members, epoch {done}/{total}, {copies} copies"]
         parts.append(f"{clock(state.seconds())} gone")
         if left is not None:
-            parts.append(f"about {clock(left)} left")
+            roughly = "more than" if state.left.overdue(now) and state.running else "about"
+            parts.append(f"{roughly} {clock(left)} left")
         failed = sum(trial.score is None for trial in state.done)
         if failed:
             parts.append(f"{failed} failed")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuner_app import environment, experiment, remote
 from tuner_app.cli.invocation import command_line
 from tuner_app.cluster.workers import Workers
-from tuner_app.config import SearchConfig
+from tuner_app.config import SearchConfig, seconds
 from tuner_app.errors import UserError
 from tuner_app.store import TrialRecord, holds_search
 
@@ -77,7 +77,8 @@ def _run(
     from tuner_app.cli.interruption import Interruption
     from tuner_app.cli.summary import summary
 
-    observers = [] if quiet else [progress(config.epochs, finished or [])]
+    limits = seconds(config.time_limit), config.max_epochs_total
+    observers = [] if quiet else [progress(config.epochs, finished or [], limits)]
     interruption = Interruption()
     observers.append(interruption)
     with interruption:
@@ -104,11 +105,15 @@ def _run(
     return 0
 
 
-def progress(epochs: int, finished: list[TrialRecord]):
+def progress(
+    epochs: int, finished: list[TrialRecord], limits: tuple[float | None, int] = (None, 0)
+):
+    """The view of a search; `limits`: its seconds and the epochs of all trials, if any."""
     from tuner_app.cli.progress import LiveProgress, PlainProgress
+    from tuner_app.cli.time_left import TimeLeft
 
     if sys.stdout.isatty():
-        return LiveProgress(epochs, finished)
+        return LiveProgress(epochs, finished, left=TimeLeft(epochs, *limits))
     return PlainProgress(finished)
 
 

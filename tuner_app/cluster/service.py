@@ -102,8 +102,7 @@ class SearchService:
         from tuner_app.tuners import resuming
 
         resuming.check_epochs(self.tuner.store, epochs, take=False)
-        goal = what_was_asked.objective(self.oracle.objective)
-        self.tuner._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
+        self.tuner._tell_begun()
 
     # What workers call.
 

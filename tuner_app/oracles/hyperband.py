@@ -57,6 +57,22 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
             left, place = None if left is None else left - sum(sizes), self._after(number, place[1])
         return brackets
 
+    def lengths(self) -> list[int]:
+        """The epochs that each of its trials trains, in the order of `plan`.
+
+        >>> HyperbandOracle(objective="val_loss", max_epochs=9, max_trials=5, seed=0).plan()
+        [[(3, 3), (1, 9)], [(1, 9)]]
+        >>> HyperbandOracle(objective="val_loss", max_epochs=9, max_trials=5, seed=0).lengths()
+        [3, 3, 3, 6, 9]
+        """
+        found = []
+        for bracket in self.plan():
+            before = 0
+            for size, epochs in bracket:
+                found += [epochs - before] * size
+                before = epochs
+        return found
+
     def _bracket_at(self, number: int, left: int | None) -> tuple[int, list[int]]:
         return fitted(self._full_sizes, number, self.factor, left)
 

@@ -85,8 +85,7 @@ class StoredTuner(ProjectTuner):
         began, outcome = time.monotonic(), "failed"
         try:
             resuming.check_epochs(self.store, fit_kwargs.get("epochs"), self._take_changes)
-            goal = what_was_asked.objective(self.oracle.objective)
-            self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
+            self._tell_begun()
             self._exhausted = False
             self.on_search_begin()
             with what_there_is_spared():
@@ -110,6 +109,12 @@ class StoredTuner(ProjectTuner):
             self._tell("search_ended", search_summary(self.oracle, outcome, seconds))
             self.close()
         self._require_a_result()
+
+    def _tell_begun(self) -> None:
+        goal = what_was_asked.objective(self.oracle.objective)
+        self._tell("search_begun", self.oracle.max_trials, goal["name"], goal["direction"])
+        if isinstance(self.oracle, oracles.HyperbandOracle) and self.oracle.max_trials is not None:
+            self._tell("trials_planned", self.oracle.lengths())
 
     def _run_trials(self, *fit_args, **fit_kwargs) -> None:
         """Runs trials until `self._exhausted`; what it raises ends the search."""

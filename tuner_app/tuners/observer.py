@@ -1,6 +1,6 @@
 """Who watches a search: the live view, TensorBoard, a user's own code. Observers never steer it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner_app.store.records import TrialRecord
@@ -16,6 +16,10 @@ class Observer:
 
     def search_begun(self, max_trials: int | None, objective: str, direction: str) -> None:
         """Before the first trial. `direction` is "min" or "max"; `max_trials` None: no limit."""
+
+    def trials_planned(self, epochs: Sequence[int]) -> None:
+        """After `search_begun`, where the oracle gives each trial epochs of its own, as Hyperband
+        does: those of every trial, in no order, also of the ones that are over."""
 
     def trial_begun(self, trial: TrialRecord) -> None:
         """A trial has its hyperparameters and is about to train."""
