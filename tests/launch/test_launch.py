@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from tuner_app.cli import main, search
 from tuner_app.cli.parsing import parse
@@ -27,6 +29,17 @@ def test_every_file_has_its_line_in_the_readme():
     for path in LAUNCH.iterdir():
         if path.name not in ("README.md", "environment.sh"):
             assert page.count(path.name) >= 2, path.name
+
+
+def test_what_is_installed_is_named_and_within_what_is_asked_for():
+    lines = (ROOT / "constraints.txt").read_text().split()
+    versions = dict(line.split("==") for line in lines)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *(word for extra in extras.values() for word in extra)]
+    for requirement in map(Requirement, asked):
+        if requirement.name not in ("tuner-app", "torch"):  # torch has a build for each machine
+            assert requirement.specifier.contains(versions[requirement.name]), requirement
 
 
 def test_without_a_gpu_gpus_sh_says_so(tmp_path):
