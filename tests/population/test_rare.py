@@ -56,9 +56,13 @@ def test_the_rare_side_is_computed_for_the_lanes_whose_turn_it_is(due):
     assert sorted(a.tolist() for a in calls) == X[due].tolist()
 
 
-def test_xla_compiles_it():
-    found = tf.function(over_lanes, jit_compile=True)(tf.square, DUE, X)
-    np.testing.assert_allclose(found, want(DUE))
+def test_xla_compiles_it_once_whosever_turn_it_is():
+    step = tf.function(lambda due: over_lanes(tf.square, due, X), jit_compile=True)
+    turns, programs = [tf.constant(DUE), tf.constant(~DUE)], set()
+    for due in turns:
+        np.testing.assert_allclose(step(due), want(due.numpy()))
+        programs.add(step.experimental_get_compiler_ir(due)(stage="hlo"))
+    assert len(programs) == 1
 
 
 def test_lanes_that_want_no_result_cost_nothing():

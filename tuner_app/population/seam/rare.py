@@ -32,7 +32,8 @@ def _of_due_lanes(convert):
 
         def next_lane(i, found):
             lane = order[i]
-            mine = then.call_flat(*(x.t[lane] if x.is_stacked else x.t for x in inputs))
+            # A slice would make a constant of `lane` to XLA, and each other turn another program.
+            mine = then.call_flat(*(tf.gather(x.t, lane) if x.is_stacked else x.t for x in inputs))
             place = tf.reshape(lane, [1, 1])
             new = [
                 tf.tensor_scatter_nd_update(a, place, b[None])
