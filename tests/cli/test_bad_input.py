@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tuner_app.cli import listing
 from tuner_app.cli.main import main
 
 ROWS = "".join(f"{i},{i % 3},{'ab'[i % 2]}\n" for i in range(60))
@@ -110,6 +111,16 @@ def test_bad_input_is_refused_in_one_sentence(words, named, folder, capsys):
         assert word in lines[0]
     assert printed.out == ""
     assert contents(folder) == before
+
+
+def test_a_process_without_memory_says_so(monkeypatch, capsys):
+    def needs_more(flag_values, positional):
+        raise MemoryError
+
+    monkeypatch.setattr(listing, "run", needs_more)
+    assert main(["list", "optimizers"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "got no more memory" in line and "tuner-app resume DIR" in line
 
 
 def test_a_real_process_shows_no_traceback(tuner_app_process, tmp_path):

@@ -90,6 +90,13 @@ def _status(words: list[str]) -> int:
     except (UserError, flags.Error) as error:
         print(f"tuner-app: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print(
+            "tuner-app: This process got no more memory. What a search has finished is kept: go on "
+            "with tuner-app resume DIR where there is more.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
