@@ -9,6 +9,7 @@ from tuner_app.results.lineage import Stretch
 from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import SAME, in_one_go, training_script
 from tuner_app.store import TrialRow
+from tuner_app.tuners import ends
 from tuner_app.tuners.trial_seed import trial_seed
 
 
@@ -75,11 +76,16 @@ def test_a_promoted_trial_is_one_training_where_all_of_its_line_came_to_their_en
         trials = {row.trial_id: row for row in line}
         return in_one_go(SimpleNamespace(trial=trials.get), line[-1])
 
-    line = [promoted(0, 0, 1), promoted(1, 1, 3), promoted(2, 3, 9, failures=1)]
+    line = [promoted(0, 0, 1, failures=1), promoted(1, 1, 3), promoted(2, 3, 9)]
     assert is_whole(*line) and is_whole(line[0])
+    assert is_whole(*(replace(row, mode="fit") for row in line))
     assert not is_whole(replace(line[0], mode="fit"), *line[1:])
+    # Begun again with another seed, or not from the very end of the one before.
+    assert not is_whole(line[0], line[1], replace(line[2], failures=1))
+    for message in (ends.FROM_BEST, f"{ends.FROM_WEIGHTS}; trained by fit: a loop of its own"):
+        assert not is_whole(line[0], replace(line[1], message=message), line[2])
     assert not is_whole(line[0], replace(line[1], epochs=1), line[2])
     goal = {"name": "val_accuracy", "direction": "max"}
     text = training_script(SearchConfig(epochs=27), goal, line[2])
-    assert f"TRIAL_SEED = {trial_seed(0, 4, failures=2)} " in text and "EPOCHS = 9" in text
+    assert f"TRIAL_SEED = {trial_seed(0, 4, failures=1)} " in text and "EPOCHS = 9" in text
     assert SAME in text and SAME not in training_script(SearchConfig(), goal, line[2], whole=False)

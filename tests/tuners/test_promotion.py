@@ -10,7 +10,7 @@ import pytest
 
 from tuner_app import oracles
 from tuner_app.population import alone, in_order
-from tuner_app.tuners import PopulationTuner
+from tuner_app.tuners import PopulationTuner, ends
 from tuner_app.tuners.sequential import SequentialTuner
 
 STEPS = 4  # an epoch
@@ -51,7 +51,7 @@ def diverging(hp):
     return model
 
 
-def search(folder, lanes, trials=None, hypermodel=build):
+def search(folder, lanes, trials=None, hypermodel=build, callbacks=()):
     """By `fit` where `lanes` is None."""
     tuner = (PopulationTuner if lanes else SequentialTuner)(
         oracles.create(
@@ -69,7 +69,11 @@ def search(folder, lanes, trials=None, hypermodel=build):
         **({"lanes": lanes} if lanes else {}),
     )
     tuner.search(
-        *TRAIN, batch_size=16, validation_data=VALIDATION, callbacks=[Counting()], verbose=0
+        *TRAIN,
+        batch_size=16,
+        validation_data=VALIDATION,
+        callbacks=[*callbacks, Counting()],
+        verbose=0,
     )
     return tuner
 
@@ -157,4 +161,23 @@ def test_by_fit_too_it_is_one_training(tmp_path):
         is_one_training(tuner, trial, in_order.fit, diverging)
         before = tuner.oracle.trials[trial.hyperparameters.values["tuner/trial_id"]]
         assert before.best_step == 0 and before.hyperparameters.values["tuner/epochs"] > 1
+        assert tuner.store.trial(before.trial_id).message == ""
     assert not list(Path(tuner.project_dir).rglob("end.*"))
+
+
+class Stopping(keras.callbacks.Callback):
+    """Ends every training in its second epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+@pytest.mark.parametrize("lanes", [5, None])
+def test_one_that_was_stopped_in_its_very_last_epoch_says_so(tmp_path, lanes):
+    tuner = search(tmp_path, lanes, trials=5, hypermodel=diverging, callbacks=[Stopping()])
+    assert promoted(tuner)
+    tuner._attach()
+    for row in tuner.store.trials():
+        below = row.hyperparameters["tuner/round"] < row.hyperparameters["tuner/bracket"]
+        stopped = row.hyperparameters["tuner/epochs"] == 2
+        assert (ends.FROM_BEST in row.message) == (below and stopped)

@@ -3,6 +3,7 @@
 import json
 
 from tuner_app.results.search_results import objective_parts
+from tuner_app.tuners.ends import GOES_ON_FROM
 from tuner_app.tuners.trial_seed import trial_seed
 
 TEMPLATE = '''\
@@ -117,12 +118,15 @@ NOT_SAME = "In the search it went on from another trial; here it begins anew."
 
 def in_one_go(reader, trial):
     """Whether what the search made of a trial is one training from the first epoch on: so it is
-    where Hyperband promoted it in a stack, after trials that came to the end of their epochs."""
+    where Hyperband promoted it from where another one ended, whose epochs were over."""
     while (before := trial.hyperparameters.get("tuner/trial_id")) is not None:
         source = reader.trial(before)
         values = source.hyperparameters
-        whole = source.epochs == values["tuner/epochs"] - values["tuner/initial_epoch"]
-        if not whole or {trial.mode, source.mode} != {"stacked"}:
+        over = source.epochs == values["tuner/epochs"] - values["tuner/initial_epoch"]
+        # A trial that failed was begun again with another seed.
+        if not over or trial.failures or trial.mode != source.mode:
+            return False
+        if GOES_ON_FROM in source.message:
             return False
         trial = source
     return True

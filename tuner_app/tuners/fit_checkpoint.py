@@ -39,6 +39,7 @@ class FitRuns:
         self.state: dict[str, Any] | None = None
         self._seeds = [tuner.seed_of(trial.trial_id, i) for i in range(tuner.executions_per_trial)]
         self._best_before = save_best.best_value  # when the execution under way began
+        self._whole_ends: set[int] = set()  # executions of which all was kept when they ended
         self._saved_at = time.monotonic()
         self._interrupted = self.open and tuner.was_interrupted(trial.trial_id)
         if self._interrupted:
@@ -50,6 +51,16 @@ class FitRuns:
     def open(self) -> bool:
         """Whether a search has the trial under way: somebody may call `run_trial` on their own."""
         return self.trial_id in self.tuner._open
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs its model has seen, those of the trials before it included."""
+        return self.reported[-1][1] + 1 if self.reported else 0
+
+    @property
+    def end_is_whole(self) -> bool:
+        """Whether a trial that goes on from it would be one training with it."""
+        return self._whole_ends == set(range(len(self._seeds)))
 
     def note_epoch(self, execution: int, epoch: int, metrics: dict[str, float]) -> None:
         """Tells the tuner of an epoch's end, and remembers it."""
@@ -136,6 +147,8 @@ class FitRuns:
         if self.open and promotion.may_go_on(self._values):
             execution = len(self.results)
             content = {"seed": self._seeds[execution], "state": state()}
+            if content["state"]["exact"] and not content["state"]["drew"]:
+                self._whole_ends.add(execution)
             folder = self.tuner.get_trial_dir(self.trial_id)
             stack_checkpoint.write(folder, content, promotion.end_by_fit(execution))
 

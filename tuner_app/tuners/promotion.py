@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from tuner_app.tuners import stack_checkpoint
+from tuner_app.tuners.ends import FROM_BEST, FROM_WEIGHTS
 from tuner_app.tuners.stacked_trial import Run, StackedTrial
 
 _STATE, _WEIGHTS = "end.lanes.npz", "end.weights.h5"  # of a stack, and by `fit`
@@ -40,6 +41,22 @@ def write(tuner: Any, stacked: StackedTrial) -> None:
     if None not in states:
         folder = tuner.get_trial_dir(stacked.trial_id)
         stack_checkpoint.write(folder, {"runs": states}, _STATE)
+    elif may_go_on(values := stacked.trial.hyperparameters.values):
+        if all(run.epoch >= values["tuner/epochs"] for run in stacked.runs):
+            tuner.ends[stacked.trial_id] = FROM_BEST
+
+
+def of_fit(tuner: Any, trial: Any, last: int, whole: bool) -> None:
+    """Notes from where a trial by `fit` can be gone on with.
+
+    Args:
+        last: How many epochs it has trained, those of the trials before it included.
+        whole: Whether all that its training is a function of was kept at its end.
+    """
+    values = trial.hyperparameters.values
+    if may_go_on(values) and last >= values["tuner/epochs"] and not whole:
+        kept = end_weights(tuner, trial.trial_id).exists()
+        tuner.ends[trial.trial_id] = FROM_WEIGHTS if kept else FROM_BEST
 
 
 def beginning(tuner: Any, trial: Any) -> dict[str, Any] | None:

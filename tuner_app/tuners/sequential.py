@@ -55,6 +55,7 @@ class SequentialTuner(StoredTuner):
     ):
         self.checkpoint_seconds = checkpoint_seconds
         self._interruptions: dict[str, str] = {}  # of open trials: what a resume made of them
+        self.ends: dict[str, str] = {}  # of trials: from where a promoted one can't go on
         super().__init__(oracle, hypermodel, *arguments, **keywords)
 
     def _run_trials(self, *fit_args, **fit_kwargs) -> None:
@@ -104,6 +105,7 @@ class SequentialTuner(StoredTuner):
             keras.utils.set_random_seed(seed)
             results = self._build_and_fit_model(trial, *args, callbacks=callbacks, **kwargs)
             runs.execution_over(results)
+        promotion.of_fit(self, trial, runs.epochs, runs.end_is_whole)
         return runs.results
 
     def _build_and_fit_model(self, trial, *args, **kwargs):
@@ -147,7 +149,9 @@ class SequentialTuner(StoredTuner):
 
     def _take_results(self, trial, results: object, best_epoch: int | None) -> None:
         super()._take_results(trial, results, best_epoch)
-        how = self._how_trained(trial.trial_id)
+        # The reason why it was trained by `fit` stands last: it is counted.
+        told = self.ends.get(trial.trial_id), self._how_trained(trial.trial_id)
+        how = "; ".join(filter(None, told))
         if not how:
             return
         score = trial.metrics.get_best_value(self.oracle.objective.name)
