@@ -49,7 +49,7 @@ class SearchState:
 
     def start(self, trial: TrialRecord) -> None:
         self.running[trial.trial_id], self.curves[trial.trial_id] = trial, []
-        self.left.start(trial.trial_id, trial.hyperparameters)
+        self.left.start(trial.trial_id, trial.hyperparameters, time.monotonic())
 
     def add_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         self.left.epoch(trial_id, epoch, time.monotonic())

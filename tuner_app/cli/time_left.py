@@ -2,8 +2,8 @@
 
 The trials that run at once are trained an epoch each in a *round*. How many rounds are left follows
 from how old the running trials are, how many wait for a place, and at which ages trials have ended
-so far; how long a round takes, from the last ones. A round in which something was compiled is
-longer and says nothing about the next, so the median counts.
+so far; how long a round takes, from the last ones. Rounds in which something was compiled are
+longer and say nothing about the next, so it is the quicker third that counts.
 """
 
 import statistics
@@ -27,7 +27,7 @@ class TimeLeft:
 
     >>> left = TimeLeft(epochs=10)
     >>> left.begin(2, now=0.0)
-    >>> left.start("0", {})
+    >>> left.start("0", {}, now=1.0)
     >>> for epoch in range(4):  # an epoch takes 2 s, the first one 5 s more
     ...     left.epoch("0", epoch, now=7.0 + 2 * epoch)
     >>> left.seconds(now=13.0)  # 6 epochs of this trial, 10 of the next, which is compiled, too
@@ -51,6 +51,8 @@ class TimeLeft:
         self._began = self._round_began = 0.0
         self._round, self._starts = 0.0, 0  # share of a round that is over; trials begun in it
         self._rounds: deque[float] = deque(maxlen=RECENT)
+        self._gaps: deque[float] = deque(maxlen=500)  # seconds from one start to the next
+        self._last_start: float | None = None
         self._first: tuple[float, int] | None = None  # seconds of the first round, trials begun
         self._starting = [0.0, 0]  # seconds that starts took in later rounds, and their number
         self._seen: Seen | None = None  # after the last round
@@ -72,7 +74,7 @@ class TimeLeft:
         self._planned = Counter(lengths) - self._gone
         self._waiting = self._planned.total()
 
-    def start(self, trial_id: str, values: Mapping) -> None:
+    def start(self, trial_id: str, values: Mapping, now: float) -> None:
         """A trial begins, or begins again."""
         if trial_id in self._ages:
             return
@@ -80,6 +82,9 @@ class TimeLeft:
         self._ages[trial_id], self._lengths[trial_id] = 0, length
         self._begun_at[trial_id] = values.get("tuner/initial_epoch", 0)
         self._starts += 1
+        if self._last_start is not None:
+            self._gaps.append(now - self._last_start)
+        self._last_start = now
         self._left(length)
 
     def epoch(self, trial_id: str, epoch: int, now: float) -> None:
@@ -89,12 +94,13 @@ class TimeLeft:
         told = epoch + 1 - self._begun_at[trial_id]  # more, where it goes on after a resume
         self._ages[trial_id] = min(max(self._ages[trial_id] + 1, told), self._lengths[trial_id])
         self._total += 1
+        self._last_start = None
         self._round += 1 / len(self._ages)
         if self._round > 1 - 1e-6:
             self._end_round(now)
 
     def stack(self) -> None:
-        """Trials are stacked: what was compiled for the first ones serves later ones as well."""
+        """Trials are stacked: what is compiled for one serves others as well."""
         self._stacked = True
 
     def finish(self, trial_id: str) -> None:
@@ -127,9 +133,15 @@ class TimeLeft:
         # A round that takes longer than others holds the clock; it does not turn it back.
         return max(0.0, self._reckoned[1] - min(seen.pace, now - seen.when))
 
+    def _pace(self) -> float:
+        """The seconds of a round in which nothing unusual was done."""
+        return sorted(self._rounds)[len(self._rounds) // 3]
+
     def _start_seconds(self, pace: float) -> float:
+        if self._stacked:  # what else a round with a start takes is mostly compiling
+            return statistics.median(self._gaps) if self._gaps else 0.0
         seconds, starts = self._starting
-        if not starts and not self._stacked and self._first is not None:
+        if not starts and self._first is not None:
             seconds, starts = max(0.0, self._first[0] - pace), self._first[1]
         return seconds / starts if starts else 0.0
 
@@ -145,13 +157,13 @@ class TimeLeft:
         else:
             self._rounds.append(seconds)
             if self._starts:
-                spent = max(0.0, seconds - statistics.median(self._rounds))
+                spent = max(0.0, seconds - self._pace())
                 self._starting[0] += spent
                 self._starting[1] += self._starts
         self._round_began, self._round, self._starts = now, 0.0, 0
         self._slots = max(self._slots, len(self._ages))
         if self._rounds and self._waiting is not None:
-            pace = statistics.median(self._rounds)
+            pace = self._pace()
             self._seen = Seen(
                 when=now,
                 pace=pace,
