@@ -56,7 +56,7 @@ def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) 
         "comparisons": [_pair(pair) for pair in pairs],
         "best": best,
         "indistinguishable": tied,
-        "verdict": _verdict(rows, pairs, best, tied, unit, repeats, untuned),
+        "verdict": _verdict(rows, best, tied, unit, repeats, untuned),
         "unit": unit,
         "budget": {name: _budget(of, direction) for name, of in tuned.items()},
     }
@@ -90,7 +90,6 @@ def _pair(pair: Comparison) -> dict[str, Any]:
 
 def _verdict(
     rows: Sequence[Mapping[str, Any]],
-    pairs: Sequence[Comparison],
     best: str | None,
     tied: Sequence[str],
     unit: str,
