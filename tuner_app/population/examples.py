@@ -33,10 +33,6 @@ class Examples:
         """int32 of shape (an_epoch,): those that a trial of this seed sees, in their order."""
         return stream(self.size, seed if self.shuffled else None, epoch, self.an_epoch)
 
-    @property
-    def weighted(self) -> bool:
-        return self.structure[2] is not None
-
     def symbolic_batch(self, batch_size: int):
         """KerasTensors of the shapes and dtypes of one batch (x, y, sample_weight)."""
 
