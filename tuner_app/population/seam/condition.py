@@ -17,8 +17,8 @@ def cond(pred, true_fn, false_fn):
     if known is not None:
         return true_fn() if known else false_fn()
     scope = get_stateless_scope()
-    if scope is None:
-        return tf.cond(pred, true_fn, false_fn)
+    if scope is None:  # no variables, as where a scaled loss decides over an optimizer's update
+        return _chosen(pred, true_fn(), false_fn())
     before = scope.state_mapping
     scope.state_mapping = dict(before)
     then, after_then = true_fn(), scope.state_mapping
@@ -30,6 +30,10 @@ def cond(pred, true_fn, false_fn):
         if a is None or b is None:
             raise CannotStack("it changes a variable that no layer, metric or optimizer owns")
         scope.state_mapping[variable] = a if a is b else tf.where(pred, a, b)
+    return _chosen(pred, then, otherwise)
+
+
+def _chosen(pred, then, otherwise):
     if then is None or otherwise is None:
         return None
     return tree.map_structure(lambda a, b: tf.where(pred, a, b), then, otherwise)
