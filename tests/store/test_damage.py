@@ -1,5 +1,6 @@
 """State files cut at any byte: the project opens, and loses at most the last record."""
 
+import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -141,6 +142,20 @@ def test_a_damaged_database_is_moved_away_with_a_warning(closed, tmp_path):
         SearchStore(directory).close()
     assert (directory / "search.db.damaged-1").read_bytes() == b"rubbish" * 2000
     SearchStore(directory).close()  # and the next time all is well
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("facts", "value"), ("spaces", "config"), ("trials", "metrics"), ("oracle", "value")],
+)
+def test_a_letter_lost_in_a_page_that_is_whole_is_damage(closed, tmp_path, table, column):
+    directory = copy_of(closed, tmp_path / "search", files=True)
+    with contextlib.closing(sqlite3.connect(directory / "search.db")) as connection, connection:
+        connection.execute(f"UPDATE {table} SET {column} = {column} || '{{'")
+    assert len(complete(directory)) == TRIALS - 1  # to one who may only read
+    with pytest.warns(RuntimeWarning, match=f"a text in its table {table} is no JSON.* moved to"):
+        SearchStore(directory).close()
+    assert len(complete(directory)) == TRIALS - 1
 
 
 def test_a_trial_file_cut_short_is_no_harm(crashed, tmp_path):

@@ -84,6 +84,13 @@ CREATE VIEW counts AS
     + _SINCE_2
 )
 
+# The columns that hold JSON: SQLite finds a page that was overwritten, not a letter of a text.
+_JSON = (
+    *(("facts", "value"), ("sessions", "environment"), ("spaces", "config"), ("oracle", "value")),
+    *(("trials", "hyperparameters"), ("trials", "metrics"), ("trials", "note")),
+    *(("test_set", "metrics"), ("confirmations", "found")),
+)
+
 # What brings a database of an earlier version to the next one.
 UPGRADES = {1: _SINCE_2}
 
@@ -219,6 +226,12 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise Damaged(path, found)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    for table, column in _JSON:
+        if table in tables:
+            broken = f"{column} IS NOT NULL AND NOT json_valid({column})"
+            if connection.execute(f"SELECT 1 FROM {table} WHERE {broken} LIMIT 1").fetchone():
+                raise Damaged(path, f"a text in its table {table} is no JSON")
 
 
 def _unwritable(path: Path, error: object) -> UserError:
