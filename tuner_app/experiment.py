@@ -22,8 +22,7 @@ from tuner_app import data, results
 from tuner_app.config import SearchConfig
 from tuner_app.config_checks import EXTENDING
 from tuner_app.errors import UserError
-from tuner_app.oracle_options import oracle_plan
-from tuner_app.preparation import prepare
+from tuner_app.preparation import oracle_plan, prepare
 from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
 from tuner_app.store.disk_fault import DiskFault
 

@@ -7,11 +7,12 @@ import pytest
 
 import search_spaces
 from search_spaces import hyperparameters
-from tuner_app import SearchConfig, catalogue, losses, search_objective
+from tuner_app import SearchConfig, catalogue, losses
 from tuner_app.data import DataSpec
 from tuner_app.errors import UserError
 from tuner_app.population import Population
 from tuner_app.population.order import permutation
+from tuner_app.preparation.objective import _check_comparable
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 4)).astype("float32")
@@ -110,7 +111,7 @@ def test_a_loss_for_other_truths_is_refused(name, task, message):
 def test_a_loss_is_no_objective_where_trials_differ_in_it():
     def check(objective, *names):
         config = SearchConfig(losses=names, objective=objective)
-        search_objective._check_comparable(config, "regression")
+        _check_comparable(config, "regression")
 
     for names in (("Huber",), ("LogCosh", "MeanSquaredError")):
         with pytest.raises(UserError, match="can't be compared. Take val_mean_absolute_error"):

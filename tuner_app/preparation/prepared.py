@@ -1,4 +1,4 @@
-"""A search made ready to run: its data loaded, its oracle and its tuner made."""
+"""What a search needs, made one after another: the data, the space, the oracle, the tuner."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import search_spaces
-from tuner_app import data, warm_start
+from tuner_app import data
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
-from tuner_app.oracle_options import oracle_options, oracle_plan
-from tuner_app.search_objective import objective_of
+from tuner_app.preparation import warm_start
+from tuner_app.preparation.objective import objective_of
+from tuner_app.preparation.oracle_options import oracle_options, oracle_plan
 from tuner_app.store import SearchReader, holds_search
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ import json
 import keras_tuner
 import pytest
 
-from tuner_app import oracles, warm_start
+from tuner_app import oracles
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
+from tuner_app.preparation import warm_start
 from tuner_app.store import SearchStore
 
 LOSS = keras_tuner.Objective("val_loss", "min")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tuner_app import warm_start
 from tuner_app.config import SearchConfig, seconds
 from tuner_app.errors import UserError
+from tuner_app.preparation import warm_start
 from tuner_app.store import holds_search
 
 
