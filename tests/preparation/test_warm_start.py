@@ -9,6 +9,7 @@ from tuner_app import oracles
 from tuner_app.config import SearchConfig
 from tuner_app.errors import UserError
 from tuner_app.preparation import warm_start
+from tuner_app.preparation.oracle_options import oracle_options
 from tuner_app.store import SearchStore
 
 LOSS = keras_tuner.Objective("val_loss", "min")
@@ -34,7 +35,15 @@ def test_results_on_the_same_data_are_known_and_kept(tmp_path):
     results = searched(tmp_path / "past")
     past = warm_start.past([str(tmp_path / "past")], "digits", "val_loss")
     assert past.known == results and past.first == []
-    assert past.lines == (f"Begins with 12 results of {tmp_path / 'past'}.",)
+    here = keras_tuner.HyperParameters()
+    here.Float("x", 0.0, 1.0)
+    assert past.lines(here) == (f"Begins with 12 results of {tmp_path / 'past'}.",)
+    narrow = keras_tuner.HyperParameters()
+    narrow.Float("x", 0.5, 1.0)
+    fitting = sum(values["x"] >= 0.5 for values, _ in results)
+    (line,) = past.lines(narrow)
+    assert line.startswith(f"Begins with {fitting} of the 12 results of {tmp_path / 'past'}: ")
+    assert 0 < fitting < 12
 
     def new(known=()):
         made = oracles.create("tpe", LOSS, 5, 1, known=known)
@@ -71,6 +80,68 @@ def test_the_best_points_on_other_data_are_tried_first(tmp_path):
     past = warm_start.past([str(tmp_path / "past")], "digits", "val_loss")
     best = sorted(results, key=lambda result: result[1])[:5]
     assert past.known == [] and past.first == [values for values, _ in best]
+    (line,) = past.lines(_space(lambda hp: hp.Float("x", 0.0, 1.0)))
+    assert line == (
+        f"Tries the 5 best points of {tmp_path / 'past'} first, but takes over no scores: "
+        "it is a search on diabetes."
+    )
+
+
+def _space(*definitions):
+    hp = keras_tuner.HyperParameters()
+    for define in definitions:
+        define(hp)
+    return hp
+
+
+def test_of_a_space_that_overlaps_in_part_the_rest_is_drawn():
+    points = [({"x": 0.5, "units": 8, "old": 1}, 0.1), ({"x": 0.9, "units": 8, "old": 2}, 0.2)]
+    past = warm_start.Past((warm_start.PastSearch("past", points, "is a search on diabetes"),))
+    here = _space(
+        lambda hp: hp.Float("x", 0.4, 0.6),
+        lambda hp: hp.Choice("units", [8, 16]),
+        lambda hp: hp.Choice("kind", ["a", "b"]),
+    )
+    assert past.lines(here)[0].endswith(
+        " Its old can't be used in this space."
+        " Drawn, where it has no value that can be used: x and kind."
+    )
+    made = oracles.create("random", LOSS, 2, 1, first=past.first)
+    made.hyperparameters = here
+    found = [made.create_trial(name).hyperparameters.values for name in "ab"]
+    assert [values["units"] for values in found] == [8, 8] and found[0]["x"] == 0.5
+    assert 0.4 <= found[1]["x"] <= 0.6 and all(values["kind"] in "ab" for values in found)
+    known = warm_start.Past((warm_start.PastSearch("past", points),))
+    assert known.lines(_space(lambda hp: hp.Choice("units", [3]))) == (
+        "Begins with none of the 2 results of past: they have values that this space does not "
+        "have.",
+    )
+    other = _space(lambda hp: hp.Float("depth", 0.0, 1.0))
+    assert past.lines(other) == ("Takes nothing from past: its space has other hyperparameters.",)
+
+
+def test_data_that_was_changed_is_other_data(tmp_path):
+    searched(tmp_path / "past")
+    with SearchStore(tmp_path / "past") as store:
+        store.set_fact(warm_start.FINGERPRINT, "then")
+    told = {
+        now: warm_start.past([str(tmp_path / "past")], "digits", "val_loss", now)
+        for now in ("then", "now")
+    }
+    assert len(told["then"].known) == 12 and told["now"].known == []
+    assert told["now"].searches[0].other.endswith("before it was changed")
+
+
+def test_a_file_named_from_here_is_the_one_that_a_past_search_names_from_the_root(
+    tmp_path, monkeypatch
+):
+    searched(tmp_path / "past", dataset=f"csv:{tmp_path}/mine.csv?target=x")
+    monkeypatch.chdir(tmp_path)
+    config = SearchConfig(
+        dataset="csv:mine.csv?target=x", warm_start="past", project="new", objective="val_loss"
+    )
+    options, past, _ = oracle_options(config, "val_loss")
+    assert len(options["known"]) == 12 and options["first"] == past.first == []
 
 
 def test_a_search_without_results_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """What a configuration means for its oracle: the arguments it gets, and its plan in words."""
 
+from pathlib import Path
 from typing import Any
 
 from tuner_app.config import SearchConfig, seconds
@@ -8,8 +9,14 @@ from tuner_app.preparation import warm_start
 from tuner_app.store import holds_search
 
 
-def oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The oracle's arguments, and what is to be said of them."""
+def oracle_options(
+    config: SearchConfig, objective: str, fingerprint: str | None = None
+) -> tuple[dict[str, Any], warm_start.Past, tuple[str, ...]]:
+    """The oracle's arguments, what past searches give to it, and what else is to be said.
+
+    Args:
+        fingerprint: Of the data's files.
+    """
     from tuner_app import oracles
 
     budget = oracles.Budget(
@@ -35,19 +42,20 @@ def oracle_options(config: SearchConfig, objective: str) -> tuple[dict[str, Any]
                 "and extend_ranges would disturb. Leave them out, or take one of "
                 f"{', '.join(oracles.SAMPLERS)}."
             )
-        return options, ()
+        return options, warm_start.Past(), ()
     begun = holds_search(config.directory)  # then the store has them
     first = warm_start.points(config.enqueue) if config.enqueue and not begun else []
-    past = warm_start.past(() if begun else config.past_searches, config.dataset, objective)
+    whole = config.anchored(Path.cwd()).dataset  # as the past searches keep it
+    past = warm_start.past(() if begun else config.past_searches, whole, objective, fingerprint)
     options |= {"defaults_first": True, "explore": "sobol", "known": past.known}
     options |= {"first": first + past.first, "extend_ranges": config.extend_ranges}
-    lines = past.lines
+    lines: tuple[str, ...] = ()
     if config.oracle in oracles.MODELS and len(past.known) < oracles.STARTUP:
-        lines += (
+        lines = (
             f"Explores by a Sobol sequence until {oracles.STARTUP} trials are finished: fewer tell "
             f"{config.oracle} too little to model the objective.",
         )
-    return options, lines
+    return options, past, lines
 
 
 def oracle_plan(config: SearchConfig, oracle: Any) -> tuple[str, ...]:

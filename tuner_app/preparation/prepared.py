@@ -13,12 +13,11 @@ from tuner_app.errors import UserError
 from tuner_app.preparation import warm_start
 from tuner_app.preparation.objective import objective_of
 from tuner_app.preparation.oracle_options import oracle_options, oracle_plan
+from tuner_app.preparation.warm_start import FINGERPRINT
 from tuner_app.store import SearchReader, holds_search
 
 if TYPE_CHECKING:
     from tuner_app.tuners.observer import Observer
-
-FINGERPRINT = "data_fingerprint"  # among the facts that are kept with a search
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def prepare(
         config.space, dataset.spec, config.optimizers, steps, losses=config.losses
     )
     objective = objective_of(config, space, dataset)
-    options, told = oracle_options(config, getattr(objective, "name", objective))
+    name = getattr(objective, "name", objective)
+    options, past, told = oracle_options(config, name, fingerprint)
     oracle = oracles.create(
         config.oracle, objective, config.trials, config.seed, config.epochs, **options
     )
@@ -87,8 +87,10 @@ def prepare(
         "callbacks": _callbacks(config, tuner.oracle.objective),
         "verbose": 0,
     }
-    warm_start.check_names(options.get("first", ()), tuner.oracle.get_space()._hps)
-    told += oracle_plan(config, tuner.oracle)
+    found = tuner.oracle.get_space()
+    enqueued = len(options.get("first", ())) - len(past.first)
+    warm_start.check_names(options.get("first", ())[:enqueued], found._hps)
+    told = (*past.lines(found), *told, *oracle_plan(config, tuner.oracle))
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
 
