@@ -146,6 +146,7 @@ def test_the_page_draws_every_chart_in_a_browser(confirmed, tmp_path):
             timeout=120,
         )
     assert "CONSOLE" not in done.stderr, done.stderr  # no error, no warning, nothing refused
+    assert "are taken for another class (10.0%)." in done.stdout
     shown = re.findall(r'<section id="(\w+)"(?! hidden)', done.stdout)
     assert set(names) <= set(shown)
     assert done.stdout.count("<svg") > 8 and done.stdout.count("<circle") > 22
@@ -246,6 +247,7 @@ def test_a_confirmed_winner_is_the_answer_and_the_ledger_is_told(confirmed, caps
     for text in (said, report.as_markdown(found).replace("\\", "")):
         assert f"Trial {third['trial_id']} is better." in text
         assert "optimistic by 0.1500 (0.1000 to 0.2000)" in text and "0.013" in text
+        assert "0.9000" in text  # as many digits as its interval
         assert f"On the test set trial {third['trial_id']} has accuracy 0.5000" in text
         assert "opened 2 times: only the first opening is a fair test" in text and "Ann" in text
     assert main(["results", str(confirmed)]) == 0

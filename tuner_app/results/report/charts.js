@@ -250,7 +250,7 @@ function axisOf({ domain, x, y }, ends, kept, filter) {
   const ticks = domain.kind === "choice" ? y.ticks : [domain.low, domain.high];
   for (const tick of ticks) {
     const ends_ = domain.kind === "choice" ? 4 : tick === domain.low ? 12 : -6;
-    parts.push(draw("text", { x: x + 5, y: y(tick) + ends_, text: clip(short(tick), 10), style: "paint-order:stroke;stroke:var(--card);stroke-width:4px;fill:var(--ink)" }));
+    parts.push(draw("text", { x: x + 5, y: y(tick) + ends_, text: clip(short(tick), 13), style: "paint-order:stroke;stroke:var(--card);stroke-width:4px;fill:var(--ink)" }));
   }
   const brush = draw("rect", { x: x - 9, width: 18, y: 0, height: 0, fill: "var(--accent)", "fill-opacity": 0.25, stroke: "var(--accent)", "pointer-events": "none" });
   const paint = () => {
@@ -311,7 +311,9 @@ function curves(place, width) {
     return make("span", {}, [icon, l.label]);
   }));
   place.append(svg, key);
-  if (faint.length) place.append(make("p", { class: "says", text: `Faint: the ${faint.length} best trials.` }));
+  const outside = [...lines.map((l) => l.values), ...faint].flat().some((v) => isNumber(v) && (v < low || v > high));
+  const says = [faint.length ? `Faint: the ${faint.length} best trials.` : "", outside ? "What is outside is drawn at the edge." : ""].filter(Boolean).join(" ");
+  if (says) place.append(make("p", { class: "says", text: says }));
   return [select("metric", names.map((n) => [n, n]), view.metric, (name) => { view.metric = name; render("curves"); })];
 }
 

@@ -5,7 +5,7 @@ function mistakes(place, width) {
   if (!found) return null;
   if (found.task !== "classification") return numbers(place, width, found);
   const total = found.examples, wrong = found.wrong;
-  place.append(make("p", { text: `${wrong} of ${total} validation examples are taken for another class (${short((100 * wrong) / total)}%).` }));
+  place.append(make("p", { text: `${wrong} of ${total} validation examples are taken for another class (${((100 * wrong) / total).toFixed(1)}%).` }));
   if (found.classes.length <= 30) place.append(make("div", { class: "scroll" }, [matrix(found)]));
   place.append(make("p", { class: "says", text: found.classes.length <= 30 ? "Rows: the true class. Columns: the predicted one." : `${found.classes.length} classes are too many for a matrix; the JSON form has it.` }));
   if (found.shown.length) {

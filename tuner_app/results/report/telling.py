@@ -213,9 +213,9 @@ def _confirmation(found: Mapping[str, Any]) -> Table:
         (
             str(row["rank"]),
             row["trial_id"],
-            number(row["mean"]),
+            "–" if row["mean"] is None else f"{row['mean']:.4f}",
             "–" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}",
-            number(row["search_score"]),
+            f"{row['search_score']:.4f}",
             _against_winner(found, row["trial_id"]),
             f"{row['failed']} of {len(row['scores'])}" if row["failed"] else "",
         )
