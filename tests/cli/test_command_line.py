@@ -103,6 +103,20 @@ def test_help_answers_at_once(words, tuner_app_process):
     assert spent() - before < 0.3
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:surrogateescape"])  # the latter is C's
+def test_letters_that_the_encoding_lacks_end_nothing(tuner_app_process, encoding):
+    done = tuner_app_process("list", "schedules", env={"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0 and done.stderr == ""
+    assert "Exponential decay: \\u03b1" in done.stdout
+
+
+@pytest.mark.parametrize(("command", "kind"), [("list", "oracles"), ("picture", "trajectories")])
+def test_where_a_kind_is_missing_the_kinds_are_named(command, kind, capsys):
+    assert main([command]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "expected KIND" in told and kind in told
+
+
 def test_the_module_is_the_command(tuner_app_process, capsys):
     done = tuner_app_process("search", "--help")
     main(["search", "--help"])

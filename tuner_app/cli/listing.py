@@ -13,6 +13,7 @@ from tuner_app.errors import UserError
 
 SUMMARY = "List optimizers, losses, schedules, spaces, datasets or oracles."
 USAGE = "list KIND"
+EXPECTED = ", where KIND is optimizers, losses, schedules, spaces, datasets or oracles."
 WIDEST = 100  # columns of a card
 
 

@@ -4,7 +4,9 @@
 130: interrupted, 143: told to end (SIGTERM); both can be resumed.
 """
 
+import codecs
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -60,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.formatwarning = _one_line
     if argv is not None:
         return _status(list(argv))
+    _write_what_can_be()
     hook, sys.unraisablehook = sys.unraisablehook, _interrupt_again
     try:
         return _status(sys.argv[1:])
@@ -67,6 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said, and the process ends
         sys.unraisablehook = hook
+
+
+def _write_what_can_be() -> None:
+    """Where the locale's encoding lacks a letter, such as α, a terminal shows ? and a file gets its
+    number (\\u03b1), from which programs get it back; Python would end with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+        if stream.errors == "strict" or (stream.errors == "surrogateescape" and not utf8):
+            stream.reconfigure(errors="replace" if stream.isatty() else "backslashreplace")
 
 
 def _interrupt_again(report) -> None:

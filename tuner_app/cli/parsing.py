@@ -51,7 +51,8 @@ def parse(command: ModuleType, words: list[str]) -> tuple[flags.FlagValues, list
     if len(positional) != len(wanted):
         expected = " ".join(wanted) or "flags only"
         got = " ".join(positional) or "nothing"
-        raise UserError(f"Got {got}, expected {expected}. Usage: tuner-app {command.USAGE}")
+        more = getattr(command, "EXPECTED", "")
+        raise UserError(f"Got {got}, expected {expected}. Usage: tuner-app {command.USAGE}{more}")
     return flag_values, positional
 
 

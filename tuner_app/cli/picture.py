@@ -13,6 +13,7 @@ from tuner_app.errors import UserError, unknown
 
 SUMMARY = "Draw optimizers' paths, their loss, outliers or schedules."
 USAGE = "picture KIND [flags]"
+EXPECTED = ", where KIND is trajectories, loss_curve, outliers or schedules."
 KINDS = ("trajectories", "loss_curve", "outliers", "schedules")
 OF_OPTIMIZERS = ("optimizers", "surface", "steps", "learning_rate")
 SURFACES = ("quadratic", "rosenbrock", "beale", "himmelblau", "saddle")
