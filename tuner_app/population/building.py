@@ -1,18 +1,16 @@
 """Building a trial's model for its configuration and initial values only.
 
 Most of building a small Keras model on TensorFlow is creating `tf.Variable`s for weights and slots,
-which stay in memory (0.36 MB a model), drawing their values one operation at a time, preparing
-every operation anew after `tf.random.set_seed`, asking for the signatures of the same functions,
-and keeping track of attributes for checkpoints. A trial whose signature has been traced and checked
-needs none of it: inside `light_building()` a Keras variable holds a plain tensor, or waits until
-its value is read (see `drawing`). The values are the same ones: of the same initializer with the
-same seed.
+which stay in memory (0.36 MB a model), drawing their values one operation at a time, asking for the
+signatures of the same functions, and keeping track of attributes for checkpoints. A trial whose
+signature has been traced and checked needs none of it: inside `light_building()` a Keras variable
+holds a plain tensor, or waits until its value is read (see `drawing`). The values are the same
+ones: of the same initializer with the same seed.
 """
 
 import contextlib
 import functools
 import inspect
-import random
 import types
 
 import keras
@@ -105,8 +103,6 @@ def _on_tensorflow() -> list[tuple]:
     from keras.src.backend.tensorflow.optimizer import TFOptimizer
     from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
     from keras.src.optimizers.base_optimizer import BaseOptimizer
-    from tensorflow.python.eager.context import Context, context
-    from tensorflow.python.framework import random_seed
 
     def assign(self, value):
         self._value = tf.cast(value, self._dtype)
@@ -130,22 +126,7 @@ def _on_tensorflow() -> list[tuple]:
         kind = BaseOptimizer if isinstance(self, BaseOptimizer) else object
         kind.__setattr__(self, name, value)
 
-    set_seed, get_seed, behind = Context._set_global_seed, random_seed.get_seed, []
-
-    def set_seed_only(self, seed):
-        self._seed, self._rng = seed, random.Random(seed)
-        behind.append(seed)
-
-    def get_seed_after_clearing(op_seed):
-        # Only TensorFlow's stateful random operations, which begin here, keep a state to clear.
-        if behind:
-            set_seed(context(), behind[-1])
-            behind.clear()
-        return get_seed(op_seed)
-
     return [
-        (Context, "_set_global_seed", set_seed_only),
-        (random_seed, "get_seed", get_seed_after_clearing),
         (Variable, "_initialize", initialize),
         (Variable, "_initialize_with_initializer", initialize_with),
         (Variable, "_deferred_initialize", _deferred(Variable)),
@@ -166,11 +147,10 @@ def built(build, seed: int, light: bool = False):
             more than once.
         light: whether the model is only to be read.
     """
-    with light_building() if light else contextlib.nullcontext():
+    with light_building() if light else contextlib.nullcontext(), drawing.drawn_quickly():
         set_random_seed(seed)
-        with drawing.drawn_quickly():
-            model = build()
-            build_optimizer(model)
+        model = build()
+        build_optimizer(model)
     return model
 
 

@@ -55,11 +55,15 @@ def _state_of(initializer) -> bool:
 
 def drawn_quickly():
     """A context in which new variables begin with the same values, and sooner."""
-    if keras.backend.backend() != "jax":
-        return contextlib.nullcontext()
-    from tuner_app.population import drawing_on_jax
+    if keras.backend.backend() == "jax":
+        from tuner_app.population import drawing_on_jax
 
-    return drawing_on_jax.by_numpy()
+        return drawing_on_jax.by_numpy()
+    if keras.backend.backend() == "tensorflow":
+        from tuner_app.population import seeding_tensorflow
+
+        return seeding_tensorflow.kernels_kept()
+    return contextlib.nullcontext()
 
 
 def drawn(variables) -> list[np.ndarray]:

@@ -165,9 +165,10 @@ class PopulationTuner(SequentialTuner):
         KerasTuner clears Keras's session and collects garbage before each model, which takes longer
         than building it. Here only the names are counted anew, so that metrics keep theirs.
         """
-        set_random_seed(self.seed_of(trial.trial_id, execution))
-        naming.reset_uids()
-        model = self._build_hypermodel(trial.hyperparameters)
+        with drawn_quickly():
+            set_random_seed(self.seed_of(trial.trial_id, execution))
+            naming.reset_uids()
+            model = self._build_hypermodel(trial.hyperparameters)
         if not isinstance(model, keras.Model):
             raise errors.FatalTypeError(
                 "Expected the model-building function, or HyperModel.build(), to return a Keras "
