@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from tuner_app.cli.progress import LiveProgress, PlainProgress, SearchState, clock, sparkline
+from tuner_app.cli.session import progress
 from tuner_app.cli.time_left import TimeLeft
 from tuner_app.store import TrialRecord
 
@@ -78,6 +79,13 @@ def test_live_view_shows_count_best_and_running_trial():
     assert "0002  epoch 3/9  ▁▂█ 0.7000" in text
     assert "learning_rate=0.001235" in text
     assert shown.getvalue().count("\x1b[?25l") == shown.getvalue().count("\x1b[?25h") == 1  # cursor
+
+
+@pytest.mark.parametrize(("terminal", "view"), [("xterm", LiveProgress), ("dumb", PlainProgress)])
+def test_a_terminal_that_cannot_go_back_is_told_line_by_line(monkeypatch, terminal, view):
+    monkeypatch.setenv("TERM", terminal)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert type(progress(3, [])) is view
 
 
 def test_another_execution_begins_another_curve():

@@ -193,6 +193,7 @@ def test_every_kind_of_number_is_what_keras_tuner_says_it_is():
     hp = keras_tuner.HyperParameters()
     hp.Float("reverse", 1e-3, 1.0, sampling="reverse_log")
     hp.Float("stepped", 0.0, 1.0, step=0.1)
+    hp.Float("thrice", 0.0, 0.15, step=0.05)  # 3 * 0.05 is more than 0.15, of which Optuna warns
     hp.Float("factor", 1e-3, 1.0, step=10, sampling="log")
     hp.Int("powers", 2, 32, step=2, sampling="log")
     hp.Int("odd", 1, 9, step=2)
@@ -202,6 +203,7 @@ def test_every_kind_of_number_is_what_keras_tuner_says_it_is():
     hp.Boolean("flag")
     space = {d.name: d for d in SearchSpace(hp).dimensions}
     assert space["stepped"].options() == pytest.approx(np.arange(11) / 10)
+    assert space["thrice"].options() == pytest.approx([0.0, 0.05, 0.1, 0.15])
     assert space["factor"].options() == pytest.approx([1e-3, 1e-2, 1e-1, 1.0])
     assert space["powers"].options() == [2, 4, 8, 16, 32]
     assert space["odd"].options() == [1, 3, 5, 7, 9]

@@ -109,10 +109,13 @@ def progress(
     epochs: int, finished: list[TrialRecord], limits: tuple[float | None, int] = (None, 0)
 ):
     """The view of a search; `limits`: its seconds and the epochs of all trials, if any."""
+    from rich.console import Console
+
     from tuner_app.cli.progress import LiveProgress, PlainProgress
     from tuner_app.cli.time_left import TimeLeft
 
-    if sys.stdout.isatty():
+    # On a dumb terminal a line can't be written again.
+    if sys.stdout.isatty() and not Console().is_dumb_terminal:
         return LiveProgress(epochs, finished, left=TimeLeft(epochs, *limits))
     return PlainProgress(finished)
 

@@ -6,6 +6,7 @@ neither drawn nor shown to a model of the objective.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import keras_tuner
@@ -217,7 +218,9 @@ def distribution(hp: HyperParameter) -> BaseDistribution | None:
         high = hp.min_value + (number - 1) * hp.step
         if isinstance(hp, Int):
             return IntDistribution(hp.min_value, high, step=hp.step)
-        return FloatDistribution(hp.min_value, high, step=hp.step)
+        # Optuna reckons in decimals, and warns of 3 * 0.05, which is a little more than 0.15.
+        low, step = Decimal(str(hp.min_value)), Decimal(str(hp.step))
+        return FloatDistribution(hp.min_value, float(low + (number - 1) * step), step=hp.step)
     if isinstance(hp, Int):
         return IntDistribution(hp.min_value, hp.max_value, log=hp.sampling != "linear")
     return FloatDistribution(hp.min_value, hp.max_value, log=hp.sampling != "linear")
