@@ -107,6 +107,14 @@ def test_mixed_columns_become_the_features_that_the_notes_tell(mixed):
     assert "The column without a name is left out: it counts the rows." in notes
 
 
+def test_dates_are_text_and_the_notes_say_what_would_be_better(tmp_path):
+    rows = [f"2025-01-{i % 5 + 1:02},3.{i % 12 + 1}.{1990 + i},a{i % 3},{i}.5" for i in range(30)]
+    (tmp_path / "dates.csv").write_text("\n".join(["few,each,kind,y", *rows]))
+    notes = data.load(f"csv:{tmp_path}/dates.csv?target=y").notes
+    told = {note.split("'")[1]: "look like dates" in note for note in notes if "Column" in note}
+    assert told == {"few": True, "each": True, "kind": False}
+
+
 def test_saved_preprocessing_takes_raw_rows_with_unknown_and_missing_values(mixed, tmp_path):
     dataset = data.load(f"csv:{mixed}?target=price")
     dataset.preprocessing.save(tmp_path / "preprocessing.keras")

@@ -174,7 +174,10 @@ def _notes(table: Table, reader: Rows, fitted: tabular.Fitted) -> list[str]:
         if column.kind == "empty":
             lines.append(f"Column {column.name!r} is left out: it has no values.")
         elif column.kind == "unique":
-            lines.append(f"Column {column.name!r} is left out: its text differs in every row.")
+            dates = tabular.of_dates(column.distinct)
+            lines.append(
+                f"Column {column.name!r} is left out: its text differs in every row.{dates}"
+            )
         elif column.kind == "index":
             lines.append("The column without a name is left out: it counts the rows.")
     lines += [f"Column {name!r} is the input {new!r}." for name, new in reader.renamed.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 MOST_CATEGORIES = 100
+_DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})\b")
 
 # Column name to values of shape (n, 1): float32 with NaN where missing, or str objects.
 Columns = Mapping[str, np.ndarray]
@@ -85,6 +87,18 @@ def fit(
 _NOTHING = np.zeros((0, 0))
 
 
+def of_dates(values: Iterable[str]) -> str:
+    """What to say besides of a column with these texts, if they look like dates.
+
+    >>> of_dates(["2025-01-31", ""]), of_dates(["red", "2025-01-31"]), of_dates([""])
+    (' They look like dates: as numbers, such as days, they would keep their order.', '', '')
+    """
+    values = [value for value in values if value]
+    if not values or not all(map(_DATE.match, values)):
+        return ""
+    return " They look like dates: as numbers, such as days, they would keep their order."
+
+
 def notes(fitted: Fitted, missing: Mapping[str, int]) -> list[str]:
     """One sentence for each column that is filled or encoded.
 
@@ -105,5 +119,6 @@ def notes(fitted: Fitted, missing: Mapping[str, int]) -> list[str]:
             f"Column {name!r}: text, one feature for each of "
             + (f"the {len(seen)} commonest" if rare > 0 else f"{len(seen)}")
             + " categories of the training rows and one for all others."
+            + of_dates(seen)
         )
     return lines
