@@ -1,4 +1,4 @@
-"""The optimizer of CONTRIBUTING.md, added to a copy of the project by what it says alone."""
+"""What CONTRIBUTING.md says: where things are, and how an optimizer is added to a copy."""
 
 import re
 import shutil
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tuner_app"
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COPIED = ("tuner_app", "search_spaces", "docs", "tests/optimizers", "tests/test_cards.py")
 
 ADDED = '''
@@ -45,10 +47,28 @@ def test_it_is_in_a_search_space():
 '''
 
 
+def test_the_map_has_every_package_and_nothing_else():
+    (tree,) = re.findall(r"```\n(tuner_app/\n.*?)```", TEXT, re.DOTALL)
+    folder, named = ROOT, {}
+    for indent, entry in re.findall(r"^( *)([\w/.]+)(?=$| {2})", tree, re.MULTILINE):
+        folder = folder if indent else ROOT
+        named.setdefault(folder, set()).add(entry)
+        assert (folder / entry).exists(), entry
+        folder = folder if indent else ROOT / entry
+    packages = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    assert packages <= named[PACKAGE]
+
+
+def test_files_that_it_names_exist():
+    named = set(re.findall(r"[\w./-]+\.(?:py|sh|md|txt)\b", TEXT))
+    # Some are named by their last part, where the package is said before.
+    there = {name for name in named if (ROOT / name).exists() or any(PACKAGE.rglob(name))}
+    assert named - there == {"tuner_app/optimizers/qhm.py"}  # the example's
+
+
 def blocks():
     """The blocks of the example, in their order: file, import, reference, row."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    _, _, example = text.partition("### An optimizer, by example")
+    _, _, example = TEXT.partition("### An optimizer, by example")
     return re.findall(r"```(?:python|text)\n(.*?)```", example, re.DOTALL)
 
 
