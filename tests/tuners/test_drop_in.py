@@ -45,17 +45,23 @@ def test_the_arguments_are_kerastuners(name):
     ]
 
 
-def test_a_grid_fills_every_lane(tmp_path):
+def test_a_grid_fills_every_lane(tmp_path, capsys):
     tuner = tuner_app.GridSearch(build, "val_loss", directory=tmp_path, seed=0, lanes=6)
     most = []
     begin = tuner.on_trial_begin
     tuner.on_trial_begin = lambda trial: (begin(trial), most.append(len(tuner._open)))
-    tuner.search(X, Y, epochs=1, **DATA)
+    tuner.search(X, Y, epochs=1, **DATA | {"verbose": "auto"})
+    told = capsys.readouterr().out.splitlines()  # a line a trial, as nothing forbids it
+    assert [line.split("  ")[0].split()[-1] for line in told] == [f"({n})" for n in range(1, 7)]
+    assert tuner.observers == []
     with SearchReader(tuner.project_dir) as reader:
         found = [tuple(row.hyperparameters.values()) for row in reader.trials()]
     assert sorted(found) == sorted(itertools.product([2, 3], [0.01, 0.02, 0.03]))
     assert max(most) == 6
     assert tuner.stacked == 6 and tuner.stack_stats.stacks == 2  # of 2 units, and of 3
+    again = tuner_app.GridSearch(sloped, "val_loss", directory=tmp_path / "silent", max_trials=1)
+    again.search(X, Y, epochs=1, **DATA)
+    assert DATA["verbose"] == 0 and capsys.readouterr().out == ""
 
 
 def asked_while_training(hp):

@@ -22,11 +22,35 @@ from tuner_app.oracles import (
     PopulationOracle,
     RandomOracle,
 )
+from tuner_app.oracles.trial_from_row import stored_status
 from tuner_app.results.lineage import Stretch
+from tuner_app.store import TrialRecord
+from tuner_app.store.trial_row import ENDED
 from tuner_app.tuners.population import PopulationTuner
 
 
-class RandomSearch(PopulationTuner):
+class _Shown(PopulationTuner):
+    """Shows how a search goes, as KerasTuner's tuners do, and with a word of `fit`'s."""
+
+    def search(self, *fit_args, **fit_kwargs) -> None:
+        """As in KerasTuner: `verbose=0` is silent; without it a line is printed for each trial."""
+        if not fit_kwargs.get("verbose", 1):
+            return super().search(*fit_args, **fit_kwargs)
+        from tuner_app.cli.progress import PlainProgress  # these classes are a front door, too
+
+        over = (trial for trial in self.oracle.trials.values() if stored_status(trial) in ENDED)
+        lines = PlainProgress(
+            TrialRecord(trial.trial_id, stored_status(trial), score=trial.score) for trial in over
+        )
+        self.observers.append(lines)
+        try:
+            return super().search(*fit_args, **fit_kwargs)
+        finally:
+            if lines in self.observers:  # an observer that failed was left out
+                self.observers.remove(lines)
+
+
+class RandomSearch(_Shown):
     """Random search (Bergstra and Bengio, 2012). Every trial draws its values independently.
 
     Args:
@@ -68,7 +92,7 @@ class RandomSearch(PopulationTuner):
         super().__init__(oracle, hypermodel, **kwargs)
 
 
-class GridSearch(PopulationTuner):
+class GridSearch(_Shown):
     """Every combination of values once, beginning with the defaults.
 
     Args (besides those of `RandomSearch`):
@@ -101,7 +125,7 @@ class GridSearch(PopulationTuner):
         super().__init__(oracle, hypermodel, **kwargs)
 
 
-class BayesianOptimization(PopulationTuner):
+class BayesianOptimization(_Shown):
     """A Gaussian process over the trials so far says where to look next (Srinivas et al., 2010).
 
     Args (besides those of `RandomSearch`):
@@ -142,7 +166,7 @@ class BayesianOptimization(PopulationTuner):
         super().__init__(oracle, hypermodel, **kwargs)
 
 
-class Hyperband(PopulationTuner):
+class Hyperband(_Shown):
     """Many trials for a few epochs, the best of them for more (Li et al., 2018).
 
     A promoted trial goes on from the weights of the one before it.
@@ -183,7 +207,7 @@ class Hyperband(PopulationTuner):
         super().__init__(oracle, hypermodel, **kwargs)
 
 
-class PopulationBasedTraining(PopulationTuner):
+class PopulationBasedTraining(_Shown):
     """A population whose members train together; those that lag behind go on from the weights of
     those ahead, with changed hyperparameters (Jaderberg et al., 2017).
 
