@@ -10,16 +10,17 @@ so that a wrong lift shows: a weight decay of 1e-5 would change no digit in thre
 from dataclasses import dataclass
 
 import numpy as np
+from keras import tree
 
 from tuner_app.population import plain, vectorize
 from tuner_app.population.description import Description, Part
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.plain import Outcome
+from tuner_app.population.rounding import FLOAT32, rounding
 
 STEPS, LANES = 3, 2
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-5  # of a weight's movement, and of the weight
 _OUTLIERS = 0.02  # share of a variable's elements that may differ
-_NOISE = 1e-6  # relative perturbation that tells a difference from amplified rounding
 
 
 def exaggerated(numbers: np.ndarray, lane: int) -> np.ndarray:
@@ -160,19 +161,26 @@ def difference(trial, description, batches, got: Outcome, want: Outcome) -> str 
     logs = [n for n in want.logs if not _close(got.logs[n], want.logs[n])]
     if not logs and not any(wrong.values()):
         return None
-    # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a tiny
-    # perturbation changes as much is no evidence.
-    noisy = [plain.steps(trial, description, batches, _perturbed(start, seed)) for seed in (0, 1)]
+    # Rounding may be amplified (a sign of a gradient that is zero but for rounding): what a
+    # perturbation as small changes as much is no evidence.
+    error = rounding(trial.model)
+    begun = [_perturbed(start, error, seed) for seed in (0, 1)]
+    noisy = [plain.steps(trial, description, batches, values) for values in begun]
     names = []
     for part in plain.KEPT:
         for i in wrong[part]:
-            value, wanted = got.values[part][i], want.values[part][i]
-            if not any(_as_noisy(value, wanted, other.values[part][i]) for other in noisy):
+            away = np.linalg.norm(_minus(got.values[part][i], want.values[part][i]))
+            if not any(
+                away <= 10 * _noise(error, start[part][i], at[part][i], want.values[part][i], ended)
+                for at, ended in zip(begun, (other.values[part][i] for other in noisy), strict=True)
+            ):
                 names.append(getattr(trial.model, f"{part}_variables")[i].path)
     for name in logs:
         others = [_named_as(got.logs, other.logs)[name] for other in noisy]
         allowed = 10 * max(abs(other - want.logs[name]) for other in others)
-        if not _close(got.logs[name], want.logs[name], allowed):
+        if error > FLOAT32 and name != "loss":
+            allowed += 2 / sum(len(tree.flatten(x)[0]) for x, *_ in batches)
+        if not _close(got.logs[name], want.logs[name], allowed, error):
             names.append(f"{name} {got.logs[name]:.6g}, plain {want.logs[name]:.6g}")
     if not names:
         return None
@@ -200,15 +208,15 @@ def _evaluated_otherwise(stack, trial, description, got: Outcome) -> str | None:
     names = [
         f"val_{name} {got.logs[f'val_{name}']:.6g}, plain {float(value):.6g}"
         for name, value in logs.items()
-        if not _close(got.logs[f"val_{name}"], float(value), allowed[name])
+        if not _close(got.logs[f"val_{name}"], float(value), allowed[name], rounding(trial.model))
     ]
     return _told("evaluated", names) if names else None
 
 
-def _close(a, b, allowed=0.0) -> bool:
+def _close(a, b, allowed=0.0, error=FLOAT32) -> bool:
     if not np.isfinite(a) or not np.isfinite(b):
         return np.isfinite(a) == np.isfinite(b)
-    return abs(a - b) <= 1e-4 * max(1.0, abs(b)) + allowed
+    return abs(a - b) <= max(1e-4, 4 * error) * max(1.0, abs(b)) + allowed
 
 
 def _differing(got, want, start) -> list[int]:
@@ -223,15 +231,21 @@ def _differing(got, want, start) -> list[int]:
     return wrong
 
 
-def _as_noisy(got, want, noisy) -> bool:
-    difference = np.linalg.norm(np.asarray(got, "float64") - want)
-    return difference <= 10 * np.linalg.norm(np.asarray(noisy, "float64") - want)
+def _noise(error: float, start, other_start, end, other_end) -> float:
+    """What another start of a variable has changed, beside itself, and float32's own rounding."""
+    moved = _minus(other_start, start)
+    beside = np.linalg.norm(_minus(other_end, end) - moved)
+    return beside + np.linalg.norm(moved) * FLOAT32 / error
 
 
-def _perturbed(values: dict, seed: int) -> dict:
+def _minus(a, b) -> np.ndarray:
+    return np.subtract(a, b, dtype="float64")
+
+
+def _perturbed(values: dict, error: float, seed: int) -> dict:
     rng = np.random.default_rng(seed)
     noisy = [
-        (a + _NOISE * (np.abs(a) + 0.1) * rng.standard_normal(a.shape)).astype(a.dtype)
+        (a + error * (np.abs(a) + 0.1) * rng.standard_normal(a.shape)).astype(a.dtype)
         for a in values["trainable"]
     ]
     return {**values, "trainable": noisy}
