@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import types
 
 import keras
 import pytest
@@ -105,6 +106,43 @@ def test_the_device_is_named():
     named = environment.use_device("float32")
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     assert named.startswith(f"{kind}, ") and len(named) > len("CPU, ")
+
+
+@pytest.mark.parametrize(
+    ("platform", "kind", "named"),
+    [
+        ("gpu", "NVIDIA H100 80GB HBM3", "GPU, NVIDIA H100 80GB HBM3"),
+        ("cpu", "cpu", "CPU, 3 cores"),
+    ],
+)
+@pytest.mark.parametrize("begun", [False, True])
+def test_on_jax_its_own_device_is_named_and_its_memory_grows(
+    platform, kind, named, begun, monkeypatch
+):
+    import jax
+    import tensorflow as tf
+
+    hidden, seen = [], []
+
+    def hide(devices, of):
+        hidden.append((devices, of))
+        if begun:
+            raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    def devices():
+        seen.append(os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"])
+        return [types.SimpleNamespace(platform=platform, device_kind=kind)] * 2
+
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(tf.config, "set_visible_devices", hide)
+    monkeypatch.setattr(jax, "devices", devices)
+    assert environment.use_device("float32") == named
+    assert hidden == [([], "GPU")] and seen == ["false"]
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    environment.use_device("float32")
+    assert seen == ["false", "true"]
 
 
 @pytest.mark.parametrize(("share", "threads"), [("", 3), ("2", 2), ("8", 3), ("0", 3), ("all", 3)])

@@ -110,12 +110,18 @@ def use_device(precision: str) -> str:
         precision: Keras's dtype policy: "float32", "mixed_bfloat16" or "mixed_float16".
     """
     import keras
-    import tensorflow as tf
 
     keras.config.set_dtype_policy(precision)
+    on_jax = keras.backend.backend() == "jax"
+    names = _gpus_of_jax() if on_jax else _gpus_of_tensorflow()
+    return "GPU, " + ", ".join(names) if names else f"CPU, {cores()} cores"
+
+
+def _gpus_of_tensorflow() -> list[str]:
+    """The names of the GPUs that TensorFlow computes on, whose memory it takes as it needs it."""
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return f"CPU, {cores()} cores"
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -123,10 +129,32 @@ def use_device(precision: str) -> str:
             # TensorFlow has touched the device already (a search from a notebook): its memory
             # setting can't change any more, and the search works with the one it has.
             break
-    names = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus
-    ]
-    return "GPU, " + ", ".join(names)
+    details = tf.config.experimental.get_device_details
+    return [details(gpu).get("device_name", gpu.name) for gpu in gpus]
+
+
+def _gpus_of_jax() -> list[str]:
+    """The name of the accelerator that JAX computes on, if there is one.
+
+    It trains on the first it finds, and takes memory as it needs it, unless the user has said
+    otherwise. TensorFlow, which reads data, leaves GPUs alone then.
+    """
+    _grow_memory_of_jax()
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None:
+        # Not where it has begun to use them.
+        with contextlib.suppress(RuntimeError):
+            tensorflow.config.set_visible_devices([], "GPU")
+    import jax
+
+    first = jax.devices()[0]
+    return [] if first.platform == "cpu" else [first.device_kind]
+
+
+def _grow_memory_of_jax() -> None:
+    """Before JAX first asks for its devices; it would take three quarters of a GPU's memory at
+    once, which two processes can't."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def cores() -> int:

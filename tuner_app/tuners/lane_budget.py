@@ -1,5 +1,6 @@
 """How many lanes a search is given: by what its trials are worth, by memory, by earlier deaths."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from tuner_app.population import Plan, plan
 
 MOST_LANES = 100
 _SHARE = 0.5  # of the memory that is free: the rest is the data's, the compiler's and Keras's
+_OWN = 0.9  # of a GPU's memory, which TensorFlow takes unless it is told to take what it needs
 _UNKNOWN = 2 * 2**30  # bytes
 
 
@@ -52,22 +54,38 @@ def free_memory() -> float:
 
         stats = jax.devices()[0].memory_stats() or {}
         if "bytes_limit" in stats:
-            return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+            used = stats.get("bytes_in_use", 0)
+            # What others, on the same GPU, have left, beside what is JAX's and not in use.
+            left = _on_gpu().get("free", math.inf) + stats.get("pool_bytes", used) - used
+            return float(min(stats["bytes_limit"] - used, left))
     elif backend == "tensorflow":
         import tensorflow as tf
 
-        if tf.config.list_physical_devices("GPU"):
-            return _free_on_gpu()
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            found = _on_gpu()
+            if found and not tf.config.experimental.get_memory_growth(gpus[0]):
+                # TensorFlow takes nearly all there is at once, and it is TensorFlow's to give.
+                used = tf.config.experimental.get_memory_info("GPU:0")["current"]
+                return max(found["free"], _OWN * found["total"] - used)
+            return found.get("free", _UNKNOWN)
     return _free_on_host()
 
 
-def _free_on_gpu() -> float:
+def _on_gpu() -> dict[str, float]:
+    """Bytes of memory, "free" and "total", of the first GPU that this process sees; empty where it
+    can't be told."""
     command = shutil.which("nvidia-smi")
     if command is None:
-        return _UNKNOWN
-    asked = [command, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-    return float(found[0]) * 2**20 if found and found[0].isdigit() else _UNKNOWN
+        return {}
+    asked = [command, "--query-gpu=memory.free,memory.total", "--format=csv,noheader,nounits"]
+    mine = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    asked += [f"--id={mine}"] * bool(mine)  # nvidia-smi itself sees all
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    numbers = [word.strip() for word in found.partition("\n")[0].split(",")]
+    if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        return {}
+    return {name: float(n) * 2**20 for name, n in zip(("free", "total"), numbers, strict=True)}
 
 
 def _free_on_host() -> float:
