@@ -119,6 +119,24 @@ def test_of_trials_that_run_at_once_the_best_is_shown(direction, leader):
     view.search_ended({})
 
 
+def test_a_population_is_at_its_last_epoch_when_it_ends():
+    view = LiveProgress(epochs=3, console=Console(file=io.StringIO()))
+    view.search_begun(2, "val_x", "max")
+    for number in (0, 1):
+        view.trial_begun(trial(number))
+    for epoch in range(3):
+        for number in (0, 1):
+            view.epoch_ended(f"{number:04}", 0, epoch, {"val_x": 0.5})
+        if epoch == 1:
+            view.population_compared(2, 3, 0.5, 1)
+    for number in (0, 1):
+        view.trial_ended(trial(number, 0.5))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(view.view())
+    assert "2 members, epoch 3/3, 1 copy, " in console.file.getvalue()
+    view.search_ended({})
+
+
 @pytest.mark.parametrize(
     ("curve", "bars"),
     [

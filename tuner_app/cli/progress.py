@@ -35,6 +35,7 @@ class SearchState:
         self.max_trials: int | None = None
         self.objective, self.direction = "", "min"
         self.compared: tuple[int, int, int] | None = None  # a population's epoch, epochs, copies
+        self.epochs = 0  # of the trial with the most
         self.stack: Any = None  # the engine's `PopulationStats`, once trials are stacked
         self.began = time.monotonic()
         self.left = left or TimeLeft(1)
@@ -53,6 +54,7 @@ class SearchState:
 
     def add_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         self.left.epoch(trial_id, epoch, time.monotonic())
+        self.epochs = max(self.epochs, epoch + 1)
         if epoch == 0:
             self.curves[trial_id] = []  # another execution of the same trial, or its retry
         if self.objective in metrics:
@@ -219,8 +221,10 @@ class LiveProgress(Observer):
         left = state.left.seconds(now)
         parts = [f"{done}/{total} trials" if total else f"{done} trials"]
         if state.compared is not None:  # all trials end together: epochs tell more
-            done, total, copies = state.compared
-            parts = [f"{len(state.running)} members, epoch {done}/{total}, {copies} copies"]
+            compared, total, copies = state.compared
+            done, members = max(compared, state.epochs), len(state.running) + len(state.done)
+            copied = "1 copy" if copies == 1 else f"{copies} copies"
+            parts = [f"{members} members, epoch {done}/{total}, {copied}"]
         parts.append(f"{clock(state.seconds())} gone")
         if left is not None:
             roughly = "more than" if state.left.overdue(now) and state.running else "about"
