@@ -7,6 +7,7 @@ import pytest
 
 from tuner_app import results
 from tuner_app.tuners import SearchFailed
+from tuner_app.tuners.failed_run import message_of
 
 
 def by_id(tuner) -> dict:
@@ -104,10 +105,23 @@ def test_what_is_no_error_of_the_code_does_not_end_the_search(quick_tuner, error
     assert {trial.message for trial in trials.values()} == {reason, ""}
 
 
-def test_tensorflows_own_out_of_memory_error_is_known(quick_tuner):
-    import tensorflow as tf
+@pytest.mark.parametrize(
+    "told",
+    [
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.",
+        "INTERNAL: cuBLAS: CUBLAS_STATUS_ALLOC_FAILED",
+        "INTERNAL: CUDA error: Failed to load a module: CUDA_ERROR_OUT_OF_MEMORY",
+        "INTERNAL: Failed to allocate 1048576 bytes for new constant",
+        "INTERNAL: failed to create cublas handle: the resource allocation failed",
+    ],
+)
+def test_what_gpus_libraries_say_of_memory_is_known(told):
+    assert message_of(RuntimeError(told)).startswith(f"Out of memory: {told}")
+    assert not message_of(RuntimeError("INTERNAL: a kernel failed")).startswith("Out of memory")
 
-    from tuner_app.tuners.failed_run import message_of
+
+def test_tensorflows_own_out_of_memory_error_is_known():
+    import tensorflow as tf
 
     error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
     assert message_of(error).splitlines()[0].startswith("Out of memory: ")

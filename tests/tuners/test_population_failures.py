@@ -1,5 +1,7 @@
 """A trial that fails in a stack ends alone: the others have the numbers they would have had."""
 
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -68,20 +70,22 @@ def test_each_failure_ends_its_trial_alone(tmp_path):
 
 
 def test_out_of_memory_halves_the_lanes_and_goes_on_from_the_checkpoint(tmp_path, monkeypatch):
-    run_epoch, epochs, compiled = Population.run_epoch, [], []
+    run_epoch, epochs, compiled, full = Population.run_epoch, [], [], []
 
     def limited(population, progress=None):
+        assert not any(arrays() for arrays in full)  # they would fill the memory, still
         reports = run_epoch(population, progress)
         epochs.append(population.lanes)
         compiled.append(population.jit_compile)
         if population.lanes > 2 and len(epochs) > 2:
+            full.extend(weakref.ref(stack.arrays) for stack in population.in_use)
             raise MemoryError("the lanes take too much")
         return reports
 
     monkeypatch.setattr(Population, "run_epoch", limited)
     tuner = line_tuner(tmp_path / "small", lanes="auto", checkpoint_seconds=0)
     tuner.search(X, Y, validation_data=(X, Y), epochs=4, batch_size=16, verbose=0)
-    assert epochs[:3] == [4, 4, 4] and set(epochs[3:]) == {2}
+    assert epochs[:3] == [4, 4, 4] and set(epochs[3:]) == {2} and full
     assert set(compiled) == {False}  # a search as short as this does without XLA, to its end
     assert len(epochs) == 3 + 4  # of 4 trials at epoch 2, two and two go on
     monkeypatch.undo()

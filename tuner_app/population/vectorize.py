@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 
 import keras
 import numpy as np
@@ -207,7 +208,17 @@ def exact_reason():
         raise CannotStack(reason(error)) from error
 
 
+# XLA's and TensorFlow's code, and what CUDA and its libraries say of an allocation.
+_OUT_OF_MEMORY = re.compile(
+    "resource.?exhausted|out.of.memory|alloc_failed|allocation failed|failed to allocate", re.I
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the host or the device had too little memory.
+
+    >>> is_out_of_memory(RuntimeError("INTERNAL: cuBLAS: CUBLAS_STATUS_ALLOC_FAILED"))
+    True
+    """
     text = f"{type(error).__name__} {error}"
-    words = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "Out of memory", "out of memory")
-    return isinstance(error, MemoryError) or any(word in text for word in words)
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text) is not None

@@ -5,6 +5,7 @@ import traceback
 from keras_tuner import errors
 
 from tuner_app.oracles.failure import DIVERGED, OUT_OF_MEMORY
+from tuner_app.population.vectorize import is_out_of_memory
 
 
 class DivergedError(Exception):
@@ -53,13 +54,8 @@ def _reason(error: Exception) -> str:
     first = lines[0] if lines else ""
     if isinstance(error, DivergedError):
         return f"{DIVERGED}: {first}"
-    if isinstance(error, MemoryError) or _is_out_of_device_memory(error):
+    if is_out_of_memory(error):
         return f"{OUT_OF_MEMORY}: {first}".rstrip(": ")
     if isinstance(error, errors.FailedTrialError) and first:
         return first  # KerasTuner's "Oversized model: ...", or the user's own words
     return f"{type(error).__name__}: {first}".rstrip(": ")
-
-
-def _is_out_of_device_memory(error: Exception) -> bool:
-    # TensorFlow's ResourceExhaustedError; XLA's on either backend has the code in its text.
-    return type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)

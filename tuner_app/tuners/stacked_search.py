@@ -1,7 +1,9 @@
 """A search whose trials are lanes: opened, trained an epoch at a time, reported and closed."""
 
 import dataclasses
+import gc
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,8 @@ class StackedSearch:
             }
             halved = f"{lanes // 2} lanes (out of memory)"
             self.plan = dataclasses.replace(self.plan, lanes=lanes // 2, reason=halved)
+            self.population = self.tail = None
+            _let_go(error)
             self._use_lanes(lanes // 2)
             return
         said = (str(error).strip().splitlines() or [""])[0]
@@ -284,3 +288,13 @@ class StackedSearch:
 
     def _state_of(self, stacked: StackedTrial) -> dict[str, Any]:
         return stacked.state(lambda key: self.population.lane(key).state)
+
+
+def _let_go(error: BaseException) -> None:
+    """Frees what only the frames that an error came through still hold, such as all lanes' arrays:
+    nobody would know that a device's memory is full of what is no longer used."""
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
+    gc.collect()
