@@ -147,6 +147,9 @@ def test_the_page_draws_every_chart_in_a_browser(confirmed, tmp_path):
         )
     assert "CONSOLE" not in done.stderr, done.stderr  # no error, no warning, nothing refused
     assert "are taken for another class (10.0%)." in done.stdout
+    epochs = done.stdout.split('id="curves"')[1].split('id="time"')[0]
+    ticks = re.findall(r'text-anchor="middle">([\d.]+)</text>', epochs)
+    assert ticks and all(tick.isdigit() for tick in ticks)  # no half of an epoch
     shown = re.findall(r'<section id="(\w+)"(?! hidden)', done.stdout)
     assert set(names) <= set(shown)
     assert done.stdout.count("<svg") > 8 and done.stdout.count("<circle") > 22

@@ -98,7 +98,7 @@ function history(place, width) {
   const height = Math.min(360, Math.max(260, width * 0.4));
   const box = { left: 58, right: width - 8, top: 22, bottom: height - 42 };
   const y = scaleOf(...scoreRange(), box.bottom, box.top);
-  const x = scaleOf(1, Math.max(2, inOrder.length), box.left + 6, box.right - 6);
+  const x = counted(Math.max(2, inOrder.length), box.left + 6, box.right - 6);
   const svg = canvas(width, height, `${goal.name} of each trial in the order of their ends`);
   axes(svg, x, y, box, { x: "trials, in the order of their ends", y: goal.name });
   let best = null;
@@ -296,7 +296,7 @@ function curves(place, width) {
   const height = Math.min(360, Math.max(260, width * 0.4));
   const box = { left: 58, right: width - 8, top: 22, bottom: height - 42 };
   const long = Math.max(2, ...lines.map((l) => l.values.length), ...faint.map((f) => f.length));
-  const x = scaleOf(1, long, box.left, box.right), y = scaleOf(low, high, box.bottom, box.top, logarithmic);
+  const x = counted(long, box.left, box.right), y = scaleOf(low, high, box.bottom, box.top, logarithmic);
   const svg = canvas(width, height, `${view.metric} by epoch`);
   axes(svg, x, y, box, { x: "epoch", y: view.metric + (logarithmic ? " (log)" : "") });
   const line = (found) => pathOf(found.map((v, i) => [x(i + 1), isNumber(v) ? inside(y, v, box) : null]));

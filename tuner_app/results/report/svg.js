@@ -44,6 +44,13 @@ function scaleOf(low, high, from, to, logarithmic = false, wanted = 5) {
   return scale;
 }
 
+// The same for counted things, which have no halves.
+function counted(most, from, to) {
+  const scale = scaleOf(1, most, from, to);
+  scale.ticks = scale.ticks.filter(Number.isInteger);
+  return scale;
+}
+
 function decades(a, b, wanted) {
   const every = Math.max(1, Math.ceil((b - a) / wanted)), found = [];
   for (let p = Math.ceil(a - 1e-9); p <= b + 1e-9; p += every) found.push(Number(`1e${p}`));
