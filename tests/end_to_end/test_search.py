@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,12 +197,12 @@ def test_unknown_objective_is_refused_before_anything_is_written(in_empty_folder
     assert list(in_empty_folder.iterdir()) == []
 
 
-def test_default_directory_that_is_taken_gives_the_next(in_empty_folder, capsys):
-    for _ in range(2):
-        assert main(["search", *SMALL, "--max_trials=1", "--epochs=1", "--target=0"]) == 0
+def test_default_directory_that_is_taken_gives_the_next(finished, in_empty_folder, capsys):
+    shutil.copytree(finished[0], "tuning/digits-linear")
+    assert main(["search", *SMALL, "--max_trials=1", "--epochs=1", "--target=0"]) == 0
     told = capsys.readouterr().out
     assert "tuning/digits-linear-2" in told
-    assert told.count("Ended:    the target of 0 was reached") == 2  # by a trial that was whole
+    assert "Ended:    the target of 0 was reached" in told  # by a trial that was whole
     assert sorted(path.name for path in (in_empty_folder / "tuning").iterdir()) == [
         "digits-linear",
         "digits-linear-2",
