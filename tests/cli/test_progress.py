@@ -74,7 +74,7 @@ def test_live_view_shows_count_best_and_running_trial():
     text = picture.file.getvalue()
     assert "2/4 trials" in text and "1 failed" in text and "left" in text
     now = view._state.left._seen.when  # of the third epoch
-    assert "more than" not in text and view._state.left.overdue(now + 9)
+    assert view._state.left.roughly(now + 9) == "more than"
     assert "0000  val_accuracy 0.5000" in text
     assert "0002  epoch 3/9  ▁▂█ 0.7000" in text
     assert "learning_rate=0.001235" in text

@@ -87,7 +87,7 @@ def test_it_holds_while_a_round_lasts():
     for epoch in range(3):
         left.epoch("0", epoch, epoch + 1.0)
     assert [left.seconds(now) for now in (3.0, 3.5, 4.0, 9.0)] == [7.0, 6.5, 6.0, 6.0]
-    assert not left.overdue(4.0) and left.overdue(9.0)
+    assert (left.roughly(4.0), left.roughly(9.0)) == ("about", "more than")
 
 
 def test_by_fit_what_a_trial_needs_to_begin_counts():
@@ -115,6 +115,7 @@ def test_the_limits_of_a_search_are_minded(limits, left):
     for epoch in range(3):
         found.epoch("0", epoch, epoch + 1.0)
     assert found.seconds(3.0) == left
+    assert found.roughly(3.0) == ("at most" if limits[0] else "about")
 
 
 def test_nothing_is_said_where_the_number_of_trials_is_not_known():

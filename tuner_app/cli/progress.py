@@ -227,8 +227,7 @@ class LiveProgress(Observer):
             parts = [f"{members} members, epoch {done}/{total}, {copied}"]
         parts.append(f"{clock(state.seconds())} gone")
         if left is not None:
-            roughly = "more than" if state.left.overdue(now) and state.running else "about"
-            parts.append(f"{roughly} {clock(left)} left")
+            parts.append(f"{state.left.roughly(now)} {clock(left)} left")
         failed = sum(trial.score is None for trial in state.done)
         if failed:
             parts.append(f"{failed} failed")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tuner_app.cli.rounds_left import rounds_left
 
 RECENT = 15  # rounds
-OVERDUE = 3.0  # seconds, at least
+OVERDUE = 3.0  # seconds of a round, at least, before it is said to take unusually long
 
 
 class TimeLeft:
@@ -110,17 +110,24 @@ class TimeLeft:
 
     def seconds(self, now: float) -> float | None:
         """None where nobody can know, as before the second round or without a number of trials."""
-        left = self._by_epochs(now)
-        if self._time_limit is not None:
-            until = max(0.0, self._time_limit - (now - self._began))
-            left = until if left is None else min(left, until)
-        return left
+        left, until = self._by_epochs(now), self._until(now)
+        return until if left is None else left if until is None else min(left, until)
 
-    def overdue(self, now: float) -> bool:
-        """Whether the round under way takes so long that something unforeseen, such as compiling,
-        adds to what is left."""
+    def roughly(self, now: float) -> str:
+        """How what `seconds` gives is meant: "about", "at most" or "more than"."""
+        left, until = self._by_epochs(now), self._until(now)
+        if until is not None and (left is None or until < left):
+            return "at most"
         seen = self._seen
-        return seen is not None and now - seen.when > max(OVERDUE, 5 * seen.pace)
+        # Something unforeseen, such as compiling, adds to what is left.
+        overdue = seen is not None and now - seen.when > max(OVERDUE, 5 * seen.pace)
+        return "more than" if self._ages and overdue else "about"
+
+    def _until(self, now: float) -> float | None:
+        """The seconds until the time limit."""
+        if self._time_limit is None:
+            return None
+        return max(0.0, self._time_limit - (now - self._began))
 
     def _by_epochs(self, now: float) -> float | None:
         seen = self._seen
