@@ -34,6 +34,27 @@ def test_a_trial_that_raises_is_recorded_and_the_others_run(quick_tuner):
     assert "in outcome" in attempt["traceback"]  # where it was raised
 
 
+class Interrupting:
+    """A callback during whose copying somebody presses Ctrl-C."""
+
+    def __deepcopy__(self, memo):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_that_keras_tuner_takes_for_an_error_is_no_trials_failure(quick_tuner):
+    def outcome(x, run):
+        if run == 1:
+            tuner._deepcopy_callbacks([Interrupting()])
+        return x
+
+    tuner = quick_tuner(outcome)
+    with pytest.raises(KeyboardInterrupt):
+        tuner.search()
+    assert [trial.status for trial in by_id(tuner).values()] == ["COMPLETED", "IDLE"]
+    tuner.search()
+    assert [trial.status for trial in by_id(tuner).values()] == ["COMPLETED"] * 5
+
+
 def test_nan_then_good_on_retry_is_completed_with_the_good_score(quick_tuner):
     tuner = quick_tuner(
         lambda x, run: math.nan if run == 0 else 0.25, max_trials=1, options=retries(1)

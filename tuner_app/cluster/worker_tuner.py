@@ -137,6 +137,8 @@ class Working:
     ) -> None:
         if fault := disk_fault(error, self.project_dir):
             raise fault from error  # the trial is not to blame
+        if failed_run.was_interrupted(error):
+            raise KeyboardInterrupt from error  # nor here
         trial_id = trial.trial_id
         if error is None:
             try:

@@ -203,10 +203,13 @@ class StoredTuner(ProjectTuner):
             SearchFailed: too many trials failed by an error of the code.
             errors.FatalError: the `error`, when it concerns every trial.
             DiskFault: the `error` says that the project directory can't be written any more.
+            KeyboardInterrupt: it came of one.
         """
         trial_id = trial.trial_id
         if fault := disk_fault(error, self.project_dir):
             raise fault from error  # the trial is not to blame, and is run again
+        if failed_run.was_interrupted(error):
+            raise KeyboardInterrupt from error  # nor here
         with self.store.transaction():
             if error is None:
                 try:

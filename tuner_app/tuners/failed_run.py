@@ -24,6 +24,20 @@ class ReportedError(Exception):
         self.status, self.message = status, message
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error, as where KerasTuner copies callbacks: it takes whatever is
+    raised meanwhile for a callback that can't be copied.
+
+    >>> was_interrupted(ValueError("units must be positive"))
+    False
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def status_of(error: Exception) -> str:
     """INVALID where another run may do better, FAILED where it can't, STOPPED where the trial was
     pruned (KerasTuner's words)."""
