@@ -1,7 +1,7 @@
 """A trial that is trained by `fit` kills its own process at the beginning of some epochs; resumed,
 it ends as one that nothing disturbed.
 
-Run by test_fit_checkpoint.py; by hand: python tests/tuners/killed_fit.py DIRECTORY
+Run by test_kill.py; by hand: python tests/tuners/killed_fit.py DIRECTORY
 
 The processes that are killed are forks of this one, so that Keras is imported once. Prints what
 happened as JSON, or fails with an AssertionError.

@@ -1,6 +1,6 @@
 """A stacked search that is killed at random moments, and ends as if it had not been.
 
-Run by test_population_resume.py; by hand: python killed_population.py FOLDER KILLS SEED TRIALS
+Run by test_kill.py; by hand: python killed_population.py FOLDER KILLS SEED TRIALS
 
 The processes that are killed are forks of this one, made before TensorFlow has begun to compute, so
 that Keras is imported once. Prints what happened as JSON, or fails with an AssertionError.

@@ -1,11 +1,6 @@
 """Trials trained by `fit` go on amid their training, with the numbers of an undisturbed search."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -20,26 +15,10 @@ from tuner_app.store import SearchReader
 from tuner_app.trial_data import OnDataset
 from tuner_app.tuners import PopulationTuner, SequentialTuner, stack_checkpoint
 
-SCRIPT = Path(__file__).parent / "killed_fit.py"
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(20, 3)).astype("float32")
 Y = X.sum(1, keepdims=True)
 ARRAYS = {"x": X, "y": Y, "batch_size": 8}
-
-
-def test_a_trial_that_is_killed_ends_as_an_undisturbed_one(tmp_path):
-    found = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert found.returncode == 0, found.stderr[-2000:]
-    told = json.loads(found.stdout.splitlines()[-1])
-    assert told["kills"] == 2
-    reason = "trained by fit: Own has its own train_step"
-    assert told["message"] == f"{reason}; interrupted, and gone on with after epoch 5"
 
 
 class Stops(keras.callbacks.Callback):
