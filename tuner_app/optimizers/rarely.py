@@ -49,6 +49,8 @@ def rarely(condition, then, otherwise, *values):
     wanted = _WANTED.get()
     if wanted is not None:
         condition = ops.logical_and(condition, wanted)
+        # Where it holds, what is rare inside is wanted; to ask again would let a tensor in.
+        then, otherwise = _wanted_inside(then), _wanted_inside(otherwise)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -62,6 +64,14 @@ def rarely(condition, then, otherwise, *values):
             return then(*values) if condition else otherwise(*values)
         return _on_jax(then, otherwise)(condition, *values)
     return ops.cond(condition, lambda: then(*values), lambda: otherwise(*values))
+
+
+def _wanted_inside(function):
+    def inside(*values):
+        with wanted_where(None):
+            return function(*values)
+
+    return inside
 
 
 def _on_jax(then, otherwise):
