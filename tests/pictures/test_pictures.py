@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from tuner_app import environment
 from tuner_app.cli import main as command_line
 from tuner_app.cli import picture
 from tuner_app.cli.main import main
@@ -86,11 +87,14 @@ def test_every_schedule_is_drawn_but_the_sum_of_others():
     ],
     ids=lambda words: words[0],
 )
-def test_files(words, tmp_path, capsys):
+def test_files(words, tmp_path, capsys, monkeypatch):
+    quiet = []
+    monkeypatch.setattr(environment, "import_quietly", lambda: quiet.append(True))
     ending = ".svg" if words[0] in ("trajectories", "outliers") else ".png"
     path = tmp_path / f"picture{ending}"
     assert main(["picture", *words, f"--output={path}"]) == 0
     assert capsys.readouterr().out == f"{path}\n"
+    assert bool(quiet) == (words[0] != "outliers")  # the others need Keras, which TensorFlow loads
     begin = b"<?xml" if ending == ".svg" else b"\x89PNG"
     assert path.read_bytes().startswith(begin)
 

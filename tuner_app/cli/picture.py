@@ -7,7 +7,7 @@ every learning-rate schedule). It needs Matplotlib: pip install "tuner-app[pictu
 
 from absl import flags
 
-from tuner_app import catalogue
+from tuner_app import catalogue, environment
 from tuner_app.cli.parsing import define_whole_number
 from tuner_app.errors import UserError, unknown
 
@@ -51,6 +51,8 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
         given = [name for name in OF_OPTIMIZERS if flag_values[name].present]
         if given:
             raise UserError(f"Got --{given[0]}, which the picture of {kind} has no use for.")
+        if kind == "schedules":
+            environment.import_quietly()
         from tuner_app.pictures import outliers, schedule_curves
 
         {"outliers": outliers, "schedules": schedule_curves}[kind].draw(output)
@@ -61,6 +63,7 @@ def run(flag_values: flags.FlagValues, arguments: list[str]) -> int:
                 raise unknown("optimizer", name, catalogue.names("optimizers"))
         if not names or flag_values.steps < 1:
             raise UserError("A path needs at least one of --optimizers, and --steps of 1 or more.")
+        environment.import_quietly()
         from tuner_app.pictures import trajectories
 
         draw = {
