@@ -199,6 +199,15 @@ def test_memory_counts_what_is_evaluated_at_once():
     assert few.native or few.lanes < 20
 
 
+def test_a_recurrence_keeps_its_gates_of_every_step():
+    layers = [keras.layers.Input((30, 6)), keras.layers.LSTM(16), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "mse")
+    # Of each step, by the inputs and by the last output: 4 gates of 16 numbers.
+    kept = 4 * 16 * 30 * (64 + 64)
+    assert 2 * kept < lane_bytes(model, 16) < 3 * kept
+
+
 def test_many_layers_of_convolutions_keep_out_of_lanes_on_jax(monkeypatch):
     """A ResNet-20 was slower in lanes there, and a CNN of as much arithmetic quicker."""
     as_on_jax(monkeypatch)

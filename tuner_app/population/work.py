@@ -75,6 +75,14 @@ def _output_size(layer) -> int:
     return math.prod(d or 1 for d in keras.tree.flatten(layer.output)[0].shape[1:])
 
 
+def _kept_by_steps(layer) -> int:
+    """The numbers that a recurrence keeps of one example for the way back: each step's gates, which
+    are as many as its kernels have columns, before and after their activation."""
+    steps = keras.tree.flatten(layer.input)[0].shape[1] or 1
+    columns = sum(w.shape[-1] for w in _kernels(layer) if len(w.shape) > 1)
+    return steps * columns
+
+
 def lane_bytes(model, batch_size: int, held_out: int = 0) -> float:
     """Bytes of one lane: its state, old and new, gradients, and activations with their patches.
 
@@ -89,6 +97,8 @@ def lane_bytes(model, batch_size: int, held_out: int = 0) -> float:
         if not layer._inbound_nodes:
             continue
         output = math.prod(d or 1 for d in keras.tree.flatten(layer.output)[0].shape[1:])
+        if _is_recurrent(layer):
+            output = max(output, _kept_by_steps(layer))
         outputs += output
         kernel = getattr(layer, "kernel_size", None)
         inputs = keras.tree.flatten(layer.input)
