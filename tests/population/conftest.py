@@ -161,7 +161,7 @@ def rows_stack_as_plain(stacked_equals_plain):
             build,
             [{"rate": 0.2}, {"rate": 0.4}],
             data,
-            data,
+            _take(data, slice(4)),  # one batch
             epochs=1,
             jit_compile=False,
             tolerance=tolerance,
