@@ -53,6 +53,15 @@ def test_the_interval_is_over_repeats_and_the_budget_ends_at_the_best():
     assert found["budget"]["a"][0][1] == pytest.approx(np.mean([0.5, 0.75, 0.86]))
 
 
+def test_an_interval_ends_where_the_metric_does():
+    scores = {"a": [[0.99, 0.98], [0.9, 0.94]]}
+    free = judging.judged(scores, scores, "max")
+    ends = judging.judged(scores, scores, "max", metric="accuracy")
+    assert free["ranking"][0]["high"] > 1.3 and free["budget"]["a"][-1][3] > 1.2
+    assert ends["ranking"][0]["high"] == ends["budget"]["a"][-1][3] == 1.0
+    assert ends["ranking"][0]["low"] == free["ranking"][0]["low"]
+
+
 def test_one_tuning_speaks_of_seeds_and_says_so():
     final = {"a": [[0.9, 0.91, 0.92]], "b": [[0.5, 0.52, 0.51]]}
     found = judging.judged({"a": [[0.9]], "b": [[0.5]]}, final, "max")

@@ -23,6 +23,16 @@ def test_the_mean_interval_is_students():
         statistics.mean_interval([1.0, math.nan])
 
 
+def test_an_interval_ends_where_the_metric_does():
+    share = statistics.range_of("val_first_output_accuracy", [0.98, 0.94])
+    found = statistics.mean_interval([0.98, 0.94], possible=share)
+    free = statistics.mean_interval([0.98, 0.94])
+    assert free.high > 1 and (found.low, found.high) == (free.low, 1.0)
+    loss = statistics.range_of("val_loss", [0.98])
+    assert loss == statistics.range_of("inaccuracy", [0.9]) == (-math.inf, math.inf)
+    assert math.isinf(statistics.mean_interval([0.9], possible=share).high)  # it tells nothing
+
+
 def test_the_resampled_interval_is_near_the_exact_one_and_knows_its_limits():
     right = np.array([1.0] * 270 + [0.0] * 30)
     exact = stats.binomtest(270, 300).proportion_ci(method="wilson")

@@ -96,7 +96,7 @@ class Comparing:
             scores = {n: [[one.score for one in of] for of in by] for n, by in final.items()}
             table = {n: [[_nan(s) for s in of] for of in by] for n, by in scores.items()}
             label = {0: "tuned", 1: "defaults"}.get(budget, f"best of {budget}")
-            results[label] = judging.judged(drawn, table, direction, budget == 1)
+            results[label] = judging.judged(drawn, table, direction, budget == 1, self.metric)
             results[label]["values"] = chosen
             results[label]["errors"] = readings.at_the_end(final, self.metric)
             curves = final

@@ -13,7 +13,7 @@ from tuner_app.errors import UserError
 from tuner_app.results.export import configuration
 from tuner_app.results.lineage import Stretch, lineages
 from tuner_app.results.winner import completed_trials
-from tuner_app.statistics import compare_pairs, mean_interval
+from tuner_app.statistics import compare_pairs, mean_interval, range_of
 from tuner_app.store import SearchReader, SearchStore, TrialRow, answers
 
 FOLDER = "confirmation"
@@ -156,7 +156,7 @@ def summary(asked: Plan, ran: Sequence[Any]) -> dict[str, Any]:
     by_trial: dict[str, list] = {}
     for one in ran:
         by_trial.setdefault(one.name, []).append(one)
-    rows = [_configuration(row, by_trial[row.trial_id]) for row in asked.trials]
+    rows = [_configuration(row, by_trial[row.trial_id], goal["name"]) for row in asked.trials]
     # One with a failed run is behind all others: the mean of the rest would flatter it.
     rows.sort(key=lambda r: (r["failed"], math.inf if r["mean"] is None else sign * r["mean"]))
     for place, row in enumerate(rows, start=1):
@@ -179,10 +179,10 @@ def summary(asked: Plan, ran: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _configuration(row: TrialRow, ran: Sequence[Any]) -> dict[str, Any]:
+def _configuration(row: TrialRow, ran: Sequence[Any], metric: str) -> dict[str, Any]:
     scores = [one.score for one in ran]
     known = [score for score in scores if score is not None]
-    found = mean_interval(known) if known else None
+    found = mean_interval(known, possible=range_of(metric, known)) if known else None
     return {
         "trial_id": row.trial_id,
         "search_score": row.score,

@@ -20,12 +20,15 @@ from tuner_app.statistics import (
     compare_pairs,
     expected_best,
     mean_interval,
+    range_of,
 )
 
 Scores = Mapping[str, Sequence[Sequence[float]]]  # optimizer → repeat → point or seed
 
 
-def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) -> dict[str, Any]:
+def judged(
+    tuned: Scores, final: Scores, direction: str, untuned: bool = False, metric: str = ""
+) -> dict[str, Any]:
     """The ranking of optimizers, every pair compared, and the verdict.
 
     Args:
@@ -33,6 +36,7 @@ def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) 
         final: The score of each fresh seed of the best point of each repeat.
         direction: "max" or "min".
         untuned: The final runs are those of default settings, which nobody chose.
+        metric: What the scores are; an interval ends where it does (see `range_of`).
 
     Returns:
         ranking (name, mean, low, high, observations; best first), comparisons, best,
@@ -46,7 +50,7 @@ def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) 
         for name, of in final.items()
     }
     sign = -1 if direction == "max" else 1
-    rows = [_row(name, values) for name, values in seen.items()]
+    rows = [_row(name, values, metric) for name, values in seen.items()]
     rows.sort(key=lambda row: math.inf if row["mean"] is None else sign * row["mean"])
     pairs = compare_pairs({row["name"]: seen[row["name"]] for row in rows})
     best = rows[0]["name"] if rows[0]["mean"] is not None else None
@@ -58,13 +62,13 @@ def judged(tuned: Scores, final: Scores, direction: str, untuned: bool = False) 
         "indistinguishable": tied,
         "verdict": _verdict(rows, best, tied, unit, repeats, untuned),
         "unit": unit,
-        "budget": {name: _budget(of, direction) for name, of in tuned.items()},
+        "budget": {name: _budget(of, direction, metric) for name, of in tuned.items()},
     }
 
 
-def _row(name: str, values: Sequence[float]) -> dict[str, Any]:
+def _row(name: str, values: Sequence[float], metric: str) -> dict[str, Any]:
     known = [value for value in values if math.isfinite(value)]
-    found = mean_interval(known) if known else None
+    found = mean_interval(known, possible=range_of(metric, known)) if known else None
     return {
         "name": name,
         "mean": found and found.estimate,
@@ -129,7 +133,7 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _budget(repeats: Sequence[Sequence[float]], direction: str) -> list[list[Any]]:
+def _budget(repeats: Sequence[Sequence[float]], direction: str, metric: str) -> list[list[Any]]:
     """Rows of n, and the expected best of n points with its interval; none if a repeat has no
     score at all."""
     worst = -math.inf if direction == "max" else math.inf
@@ -141,7 +145,8 @@ def _budget(repeats: Sequence[Sequence[float]], direction: str) -> list[list[Any
             [n, expected_best(whole[0], n, direction), None, None]
             for n in range(1, len(whole[0]) + 1)
         ]
-    curve: list[tuple[int, Interval]] = best_of_curve(whole, direction)
+    possible = range_of(metric, (s for of in repeats for s in of if math.isfinite(s)))
+    curve: list[tuple[int, Interval]] = best_of_curve(whole, direction, possible)
     return [[n, found.estimate, found.low, found.high] for n, found in curve]
 
 

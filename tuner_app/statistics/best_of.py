@@ -1,5 +1,6 @@
 """What a tuning budget buys: the expected best score of n trials, with its interval."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,12 +41,15 @@ def expected_best(scores: Sequence[float], n: int, direction: str = "max") -> fl
 
 
 def best_of_curve(
-    repeats: Sequence[Sequence[float]], direction: str = "max"
+    repeats: Sequence[Sequence[float]],
+    direction: str = "max",
+    possible: tuple[float, float] = (-math.inf, math.inf),
 ) -> list[tuple[int, Interval]]:
     """The expected best of n trials for every n, with Student's t interval over the repeats.
 
     Args:
         repeats: Independent repetitions of the tuning, of the same number of trials each.
+        possible: As in `mean_interval`.
 
     Returns:
         Pairs of n and the interval.
@@ -55,6 +59,6 @@ def best_of_curve(
     """
     length = min(map(len, repeats))
     return [
-        (n, mean_interval([expected_best(r, n, direction) for r in repeats]))
+        (n, mean_interval([expected_best(r, n, direction) for r in repeats], possible=possible))
         for n in range(1, length + 1)
     ]

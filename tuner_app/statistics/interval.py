@@ -32,14 +32,22 @@ class Interval:
         return f"{self.estimate:.4f} ({self.low:.4f} to {self.high:.4f})"
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    possible: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
     """Student's t interval for the mean of independent values that are about normal.
 
     Args:
         values: One observation a seed, finite.
+        possible: What the mean is known to lie in (see `range_of`). The interval ends there, and
+            holds the truth as often.
 
     >>> print(mean_interval([0.97, 0.98, 0.96, 0.97]))
     0.9700 (0.9570 to 0.9830)
+    >>> print(mean_interval([0.98, 0.94], possible=(0.0, 1.0)))
+    0.9600 (0.7059 to 1.0000)
 
     Reference: Student (W. S. Gosset), "The probable error of a mean", 1908.
     """
@@ -52,7 +60,8 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
     if x.size == 1:
         return Interval(mean, -math.inf, math.inf, 1, confidence)
     half = stats.t.ppf(0.5 + confidence / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
-    return Interval(mean, mean - float(half), mean + float(half), x.size, confidence)
+    low, high = max(mean - float(half), possible[0]), min(mean + float(half), possible[1])
+    return Interval(mean, low, high, x.size, confidence)
 
 
 def resampled_interval(
