@@ -1,7 +1,5 @@
 """What follows from the check of a stack's newest trials: what is trusted, and who has to leave."""
 
-import time
-
 from tuner_app.population import check, fitting
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.trial import Trial
@@ -18,9 +16,7 @@ def refused(stack, coming: list[Trial]) -> list[Trial]:
     chosen = _to_be_checked(stack, coming)
     if not chosen:
         return []
-    started = time.monotonic()
     verdicts = check.verify(stack, [stack.lane_of(t.key) for t in chosen], chosen)
-    stack.stats.check_seconds += time.monotonic() - started
     wrong = [t for t, verdict in zip(chosen, verdicts, strict=True) if verdict.reason]
     # What a diverging trial shows is no evidence: the next ones are checked again.
     clear = [t for t, v in zip(chosen, verdicts, strict=True) if v.finite and not v.reason]

@@ -48,7 +48,6 @@ class StackStats:
 
     traces: int = 0
     trace_seconds: float = 0.0
-    check_seconds: float = 0.0
     lane_steps: int = 0
     useful_lane_steps: int = 0
     run_seconds: float = 0.0
