@@ -108,6 +108,22 @@ def test_the_device_is_named():
     assert named.startswith(f"{kind}, ") and len(named) > len("CPU, ")
 
 
+@pytest.mark.parametrize(("visible", "told"), [(None, True), ("0", True), ("", False)])
+def test_a_gpu_that_tensorflow_does_not_find_is_told_of(visible, told, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(environment, "_NVIDIA_GPUS", tmp_path)
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert environment.use_device("float32") == "CPU, 3 cores"
+    (tmp_path / "0000:01:00.0").mkdir()
+    said = environment.use_device("float32")
+    assert said.startswith("CPU, 3 cores") and ('pip install ".[cuda]"' in said) is told
+
+
 @pytest.mark.parametrize(
     ("platform", "kind", "named"),
     [

@@ -16,6 +16,9 @@ from tuner_app.errors import UserError
 # What a search imports besides TensorFlow and Keras, and what takes long of it.
 SEARCH = ("tuner_app.oracles", "tuner_app.tuners.population", "tuner_app.tracking.tensorboard")
 
+# Where NVIDIA's driver for Linux has a folder for each of its GPUs.
+_NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
+
 
 def import_quietly(*also: str) -> None:
     """Imports TensorFlow and Keras without the lines that their libraries log while they load.
@@ -114,7 +117,18 @@ def use_device(precision: str) -> str:
     keras.config.set_dtype_policy(precision)
     on_jax = keras.backend.backend() == "jax"
     names = _gpus_of_jax() if on_jax else _gpus_of_tensorflow()
-    return "GPU, " + ", ".join(names) if names else f"CPU, {cores()} cores"
+    if names:
+        return "GPU, " + ", ".join(names)
+    return f"CPU, {cores()} cores" + _unused_gpu("JAX" if on_jax else "TensorFlow")
+
+
+def _unused_gpu(backend: str) -> str:
+    """That there is a GPU which the backend can't use, or nothing."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
+    if hidden or not (_NVIDIA_GPUS.is_dir() and any(_NVIDIA_GPUS.iterdir())):
+        return ""
+    command = 'pip install "jax[cuda12]"' if backend == "JAX" else 'pip install ".[cuda]"'
+    return f" (there is a GPU, which {backend} does not find: {command})"
 
 
 def _gpus_of_tensorflow() -> list[str]:

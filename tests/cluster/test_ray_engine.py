@@ -261,6 +261,8 @@ def test_workers_without_room_are_told_of(tmp_path):
     assert told(Workers(4), CPU=2) == ["This machine has room for 2 of the 4 workers."]
     with pytest.raises(UserError, match="Ray finds 0 GPUs on this machine"):
         told(Workers(1, gpus=1), CPU=2)
+    (line,) = told(Workers(4), CPU=4, GPU=2.0)
+    assert line.startswith("Ray finds 2 GPUs") and line.endswith("without --gpus_per_worker.")
     (line,) = told(Workers(3, "auto", gpus=1), CPU=64, GPU=2)
     assert line.startswith("There is room for 2 of the 3 workers now")
 

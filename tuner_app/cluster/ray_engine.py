@@ -26,6 +26,7 @@ from tuner_app.errors import UserError
 
 DEATHS = 3  # of workers in a row, without an epoch in between, after which the search is given up
 NO_MEMORY = "its machine had no memory left"
+_IDLE_GPUS = "Ray finds {:g} GPUs, and hides them from its workers without --gpus_per_worker."
 POLL = 1.0  # seconds; each asks the owner, whose core is one that trains
 
 
@@ -149,8 +150,15 @@ class Driver:
         return actor.remote(self.config.to_dict(), self.workers.number, os.getcwd())
 
     def _told_of_room(self) -> list[str]:
-        """A line where not all workers can train now. Raises UserError if none ever can."""
+        """Lines on workers that can't train now, and on GPUs that none will use.
+
+        Raises UserError if no worker ever can.
+        """
         has, wanted = self.ray.cluster_resources(), self.workers
+        idle = [] if wanted.gpus or not has.get("GPU") else [_IDLE_GPUS.format(has["GPU"])]
+        return idle + self._told_of_places(has, wanted)
+
+    def _told_of_places(self, has: dict[str, float], wanted: Workers) -> list[str]:
         room = int(has.get("CPU", 0)) // self._cores()
         if wanted.gpus:
             room = min(room, int(has.get("GPU", 0) / wanted.gpus))
