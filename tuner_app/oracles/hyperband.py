@@ -61,9 +61,9 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
         """The epochs that each of its trials trains, in the order of `plan`.
 
         >>> HyperbandOracle(objective="val_loss", max_epochs=9, max_trials=5, seed=0).plan()
-        [[(3, 3), (1, 9)], [(1, 9)]]
+        [[(4, 3), (1, 9)]]
         >>> HyperbandOracle(objective="val_loss", max_epochs=9, max_trials=5, seed=0).lengths()
-        [3, 3, 3, 6, 9]
+        [3, 3, 3, 3, 6]
         """
         found = []
         for bracket in self.plan():
