@@ -1,5 +1,6 @@
 """What stands for a module: who imports it, who uses it, and who does so too early."""
 
+import importlib
 import sys
 
 import pytest
@@ -22,7 +23,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_a_module_is_imported_when_something_of_it_is_used(package):
-    with deferred(package, "one"):
+    with deferred(package, f"{package}.one"):
         import deferred_package.one as by_name
         from deferred_package import one as by_from
     assert not [name for name in sys.modules if name.startswith(package)]
@@ -32,8 +33,21 @@ def test_a_module_is_imported_when_something_of_it_is_used(package):
         _ = by_name.MISSING
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_a_module_of_a_package_that_is_there(before, package):
+    if before:
+        importlib.import_module(package)
+    with deferred(f"{package}.one"):
+        import deferred_package.one
+        import deferred_package.two as other
+        from deferred_package import one as by_from
+    assert other.NAME == "two" and f"{package}.one" not in sys.modules
+    assert deferred_package.one is by_from and deferred_package.one.NAME == "one"
+    assert deferred_package.one is sys.modules[f"{package}.one"]  # bound by the import
+
+
 def test_other_modules_and_contents_are_not_there_while_it_is_deferred(package):
-    with deferred(package, "one"):
+    with deferred(package, f"{package}.one"):
         with pytest.raises(ImportError):
             import deferred_package.two
         with pytest.raises(ImportError):
@@ -46,17 +60,17 @@ def test_other_modules_and_contents_are_not_there_while_it_is_deferred(package):
 def test_a_module_that_was_imported_before_stays_itself(package):
     import deferred_package.one as before
 
-    with deferred(package, "one"):
+    with deferred(package, f"{package}.one"):
         import deferred_package.one as inside
     assert inside is before is sys.modules["deferred_package.one"]
 
 
 def test_what_is_not_installed_is_not_found(package):
-    with deferred("no_such_package", "one"), pytest.raises(ImportError):
+    with deferred("no_such_package", "no_such_package.one"), pytest.raises(ImportError):
         import no_such_package.one  # noqa: F401
 
 
 def test_an_error_leaves_no_stand_in(package):
-    with pytest.raises(KeyboardInterrupt), deferred(package, "one"):
+    with pytest.raises(KeyboardInterrupt), deferred(package):
         raise KeyboardInterrupt
     assert not [name for name in sys.modules if name.startswith(package)]

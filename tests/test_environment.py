@@ -15,10 +15,14 @@ from tuner_app import environment
 QUIET = """
 import gc, sys
 from tuner_app import environment
-environment.import_quietly()
+environment.import_quietly(*environment.SEARCH)
 assert gc.isenabled() and gc.get_freeze_count() > 100_000
-assert not {"jax", "matplotlib"} & sys.modules.keys()
-import jax
+later = {"jax", "matplotlib", "sklearn", "scipy.optimize", "requests"}
+assert not later & sys.modules.keys()
+import jax, keras, keras_tuner
+import scipy.optimize
+assert keras.wrappers.SKLearnClassifier and scipy.optimize.minimize
+keras_tuner.oracles.BayesianOptimizationOracle(keras_tuner.Objective("loss", "min"))._make_gpr()
 print("done")
 """
 

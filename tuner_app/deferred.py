@@ -9,29 +9,34 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def deferred(package: str, *below: str) -> Iterator[None]:
-    """Who imports a package or these of its modules inside gets what stands for them.
+def deferred(*names: str) -> Iterator[None]:
+    """Who imports one of these modules inside gets what stands for it.
 
-    Of a package that is not installed, or was imported before, nothing changes. Other modules of it
-    are not found inside.
+    Of a package that is not installed, and of a module that was imported before, nothing changes.
+    Where a package stands in, those of its modules that are not named are not found inside.
 
     >>> with deferred("wave"):
     ...     import wave
     >>> wave.WAVE_FORMAT_PCM  # imports it, if nobody has
     1
     """
-    if package in sys.modules or importlib.util.find_spec(package) is None:
-        yield
-        return
-    stand_ins = {name: _StandIn(name) for name in (package, *(f"{package}.{b}" for b in below))}
-    for name in below:
-        setattr(stand_ins[package], name, stand_ins[f"{package}.{name}"])
+    stand_ins = {name: _StandIn(name) for name in names if _can_wait(name)}
     sys.modules.update(stand_ins)
     try:
         yield
     finally:
-        for name in stand_ins:
+        for name, stand_in in stand_ins.items():
             del sys.modules[name]
+            # Python binds a module in its package when it imports it, which nobody did.
+            package, _, last = name.rpartition(".")
+            around = stand_ins.get(package) or sys.modules.get(package)
+            if around is not None:
+                vars(around).setdefault(last, stand_in)
+
+
+def _can_wait(name: str) -> bool:
+    root = name.partition(".")[0]
+    return name not in sys.modules and importlib.util.find_spec(root) is not None
 
 
 class _StandIn(types.ModuleType):

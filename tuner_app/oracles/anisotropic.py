@@ -8,8 +8,8 @@ al., 2024), so that few scores suffice, and a dimension that does not matter bec
 import math
 
 import numpy as np
+from scipy import optimize
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
-from scipy.optimize import minimize
 from scipy.special import erfcx, ndtr
 
 _SHORTEST, _LONGEST = math.log(0.02), math.log(50.0)
@@ -95,7 +95,7 @@ def fit(x: np.ndarray, y: np.ndarray, dimension_of: np.ndarray) -> np.ndarray:
     tries = []
     for length in (expected[0], _SHORT):
         begin = np.r_[np.full(dimensions, length), _NOISY]
-        found = minimize(
+        found = optimize.minimize(
             misfit, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
         )
         tries.append(found)
