@@ -23,6 +23,7 @@ class SearchSpace(keras_tuner.HyperModel):
     """
 
     kinds = ("image", "tabular")
+    builds_anew = True  # all of a model at each `build`: see `PopulationTuner`
     model_class = keras.Model
 
     def __init__(self, spec, optimizers=("adam",), steps=None, losses=()):

@@ -6,13 +6,14 @@ outcome = run_search(SearchConfig(dataset="digits", space="mlp", max_trials=3))
 outcome.best.hyperparameters
 """
 
+import contextlib
 import dataclasses
 import os
 import shlex
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from tuner_app.config import SearchConfig
 from tuner_app.config_checks import EXTENDING
 from tuner_app.errors import UserError
 from tuner_app.preparation import oracle_plan, prepare
-from tuner_app.store import SearchReader, TrialRecord, holds_search, refuse_foreign
+from tuner_app.store import SearchReader, SearchStore, TrialRecord, holds_search, refuse_foreign
 from tuner_app.store.disk_fault import DiskFault
 
 if TYPE_CHECKING:
@@ -91,6 +92,15 @@ def stored(directory: str | Path) -> tuple[SearchConfig, list[TrialRecord]]:
     return SearchConfig.from_dict(asked | {"project": str(directory)}), trials
 
 
+def finished(config: SearchConfig) -> Outcome | None:
+    """What a search came to that has nothing left to train, without TensorFlow; None where it has,
+    or where it is not known."""
+    began = time.monotonic()
+    with SearchReader(config.directory) as reader:
+        account = reader.over()
+    return None if account is None else outcome_of(config, began, account)
+
+
 def run_search(
     config: SearchConfig,
     observers: "Iterable[Observer]" = (),
@@ -115,7 +125,7 @@ def run_search(
     from tuner_app import tuners
 
     prepared = prepare(config, observers)
-    tuner, directory = prepared.tuner, config.directory
+    tuner = prepared.tuner
     for line in prepared.lines:
         say(line)
     failure = ""
@@ -125,23 +135,46 @@ def run_search(
         failure = str(error)
     finally:
         tuner.close()
-    found = results.read(directory)
-    if not failure:
-        _picture_mistakes(config, prepared.dataset, found.best)
-    spent = time.monotonic() - began
     # All members of a population end together.
     whole = not tuner.oracle.remaining_trials() and config.oracle != "pbt"
-    ended = tuner.cut_short or tuner.oracle.reached if whole else tuner.oracle.over
+    account = {
+        "device": prepared.device,
+        "failure": failure,
+        "stack": tuner.how_stacked,
+        "ended": (tuner.cut_short or tuner.oracle.reached) if whole else tuner.oracle.over,
+    }
+    outcome = outcome_of(config, began, account)
+    if not failure:
+        _picture_mistakes(config, prepared.dataset, outcome.best)
+        note_over(config, account)
+    return dataclasses.replace(outcome, seconds=time.monotonic() - began)
+
+
+def note_over(config: SearchConfig, account: Mapping[str, str]) -> None:
+    """Notes that a search has ended by itself, with what `finished` is to tell of it; unless it was
+    by a time that a resume has again, or somebody has gone on with it."""
+    if config.time_limit:
+        return
+    with contextlib.suppress(UserError), SearchStore(config.directory) as store:
+        if not store.unfinished():
+            store.note_over(account)
+
+
+def outcome_of(config: SearchConfig, began: float, account: Mapping[str, str]) -> Outcome:
+    """What a search that has ended came to.
+
+    Args:
+        began: When this run of it began, by `time.monotonic`.
+        account: What is not in its results: device, failure, stack and ended of `Outcome`.
+    """
+    found = results.read(config.directory)
     return Outcome(
-        directory,
+        config.directory,
         found,
-        prepared.device,
-        spent,
-        failure,
-        tuner.how_stacked,
-        ended,
-        tuple(results.edges_of(directory, found.trials)),
-        can_extend(config),
+        seconds=time.monotonic() - began,
+        edges=tuple(results.edges_of(config.directory, found.trials)),
+        extendable=can_extend(config),
+        **account,
     )
 
 

@@ -1,11 +1,13 @@
 """Whole searches through the command line: to the end, interrupted, resumed, failing."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,13 @@ def report_epochs(store, rows):
     report(store, rows)
 
 SearchStore.report_epochs = report_epochs
+sys.exit(main(sys.argv[1:]))
+"""
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules.update(tensorflow=None, keras=None, jax=None)
+from tuner_app.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -133,13 +142,39 @@ def test_search_in_the_same_directory_is_refused_and_names_resume(finished, caps
     assert (project / "search.db").read_bytes() == before
 
 
-def test_resuming_a_finished_search_runs_nothing_again(finished, capsys):
+def test_resuming_a_finished_search_is_told_without_tensorflow(finished, tmp_path, capsys):
+    project, _ = finished
+    before = (project / "search.db").read_bytes()
+    here = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, "resume", str(project)],
+        **{"env": here, "cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Nothing is left to train of the search in {project}.\n")
+    assert "Trials:   3 completed" in done.stdout and "Device:   CPU" in done.stdout
+    assert (project / "search.db").read_bytes() == before
+
+
+def test_a_search_killed_after_its_last_trial_runs_nothing_again(finished, tmp_path, capsys):
     project, _ = finished
     before = read_json(project, capsys)
-    assert main(["resume", str(project)]) == 0
-    printed = capsys.readouterr().out
-    assert "Trials:   3 completed" in printed and "\ntrial 000" not in printed
-    assert read_json(project, capsys) == before
+    killed = shutil.copytree(project, tmp_path / "killed")
+    with contextlib.closing(sqlite3.connect(killed / "search.db")) as connection, connection:
+        connection.execute("DELETE FROM facts WHERE name = 'over'")
+    for line in ("Searching linear", "Nothing is left to train"):  # the second time it is known
+        assert main(["resume", str(killed)]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(line) and "Trials:   3 completed" in printed
+        assert "\ntrial 000" not in printed
+    assert read_json(killed, capsys)["trials"] == before["trials"]
+
+
+def test_a_search_that_ended_by_its_time_goes_on_when_it_is_resumed(in_empty_folder, capsys):
+    words = ["search", *SMALL, "--max_trials=2", "--time_limit=1h", "--project=p", "--quiet"]
+    assert main(words) == 0
+    assert main(["resume", "p"]) == 0
+    assert "Searching linear" in capsys.readouterr().out
 
 
 def test_same_seed_same_search(finished, in_empty_folder, capsys):

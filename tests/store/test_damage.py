@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tuner_app.errors import UserError
 from tuner_app.store import SearchReader, SearchStore, TrialRow, holds_search
 from tuner_app.store.schema import connect_for_writing
 
@@ -156,6 +157,15 @@ def test_a_letter_lost_in_a_page_that_is_whole_is_damage(closed, tmp_path, table
     with pytest.warns(RuntimeWarning, match=f"a text in its table {table} is no JSON.* moved to"):
         SearchStore(directory).close()
     assert len(complete(directory)) == TRIALS - 1
+
+
+def test_what_is_damaged_after_it_was_found_whole_is_found_damaged(closed, tmp_path):
+    directory = copy_of(closed, tmp_path / "search", files=False)
+    assert len(complete(directory)) == TRIALS - 1
+    with contextlib.closing(sqlite3.connect(directory / "search.db")) as connection, connection:
+        connection.execute("UPDATE spaces SET config = '{'")
+    with pytest.raises(UserError, match="a text in its table spaces is no JSON"):
+        SearchReader(directory)
 
 
 def test_a_trial_file_cut_short_is_no_harm(crashed, tmp_path):

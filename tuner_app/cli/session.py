@@ -44,6 +44,13 @@ def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -
     address = remote.address_of(directory)
     with remote.resumed(address) if address else contextlib.nullcontext(directory) as here:
         config, finished = experiment.stored(here)
+        outcome = experiment.finished(config)
+        if outcome is not None:
+            from tuner_app.cli.summary import summary
+
+            say(quiet)(f"Nothing is left to train of the search in {config.directory}.")
+            print(summary(outcome))
+            return 0
         return _run(config, finished=finished, quiet=quiet, workers=workers)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tuner_app import experiment, results
+from tuner_app import experiment
 from tuner_app.cluster.ray_actors import Owner, Worker
 from tuner_app.cluster.ray_connection import connected
 from tuner_app.cluster.workers import Workers
@@ -53,19 +53,15 @@ def run_search(
     with connected(workers) as ray:
         driver = Driver(ray, config, workers, list(observers), say)
         failure = driver.run()
-    seconds = time.monotonic() - began
-    found = results.read(config.directory)
-    return experiment.Outcome(
-        config.directory,
-        found,
-        driver.device,
-        seconds,
-        failure,
-        driver.how_stacked,
-        driver.ended,
-        tuple(results.edges_of(config.directory, found.trials)),
-        experiment.can_extend(config),
-    )
+    account = {
+        "device": driver.device,
+        "failure": failure,
+        "stack": driver.how_stacked,
+        "ended": driver.ended,
+    }
+    if not failure:
+        experiment.note_over(config, account)
+    return experiment.outcome_of(config, began, account)
 
 
 class OwnerDied(UserError):

@@ -28,18 +28,18 @@ class FoldedTrial(trial_module.Trial):
 
 
 def folded(
-    trial_id: str, blank: keras_tuner.HyperParameters, values: dict, metrics: dict
+    trial_id: str, blank: keras_tuner.HyperParameters, values: str, metrics: str
 ) -> FoldedTrial:
     """A trial that is made folded, without its status, score and message.
 
     Args:
         blank: Hyperparameters with the trial's definitions.
-        values: Of the hyperparameters.
-        metrics: KerasTuner's `MetricsTracker` configuration.
+        values: Of the hyperparameters, as JSON text.
+        metrics: KerasTuner's `MetricsTracker` configuration, as JSON text.
     """
     made = FoldedTrial.__new__(FoldedTrial)
     made.trial_id = trial_id
-    made._folded = blank, to_text(values), to_text(metrics)
+    made._folded = blank, values, metrics
     return made
 
 

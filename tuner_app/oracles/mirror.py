@@ -201,7 +201,8 @@ class Mirror:
             intermediate_values=dict(curve or {}),
         )
         self._storage._set_trial(optuna_id, trial)
-        self._storage._update_cache(optuna_id, self.study._study_id)
+        if space is not None:  # else nobody asks which is the best
+            self._storage._update_cache(optuna_id, self.study._study_id)
         self.finished += state in (TrialState.COMPLETE, TrialState.PRUNED)
         if trial_id is not None:
             self._numbers[trial_id] = trial.number

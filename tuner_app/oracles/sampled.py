@@ -20,6 +20,7 @@ from tuner_app.oracles.stored import StoredOracle
 from tuner_app.oracles.trial_from_row import stored_status
 from tuner_app.oracles.untried import is_exhausted, untried
 from tuner_app.oracles.widening import widened
+from tuner_app.store.json_text import from_texts
 from tuner_app.store.trial_row import ENDED
 
 SAMPLERS = {module.NAME: module for module in (random, sobol, tpe, gp, auto, cmaes, nsga2, brute)}
@@ -258,7 +259,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         state = self._sampler_state
         self._forget()
         self._known = self.store.fact(_KNOWN, [])
-        self._notes = {row.trial_id: row.note for row in rows if row.note}
+        notes = zip(rows, from_texts([row.text("note") for row in rows]), strict=True)
+        self._notes = {row.trial_id: note for row, note in notes if note}
         ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
         if self.generation and rows:
             last = len(rows) - 1
@@ -279,12 +281,13 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
 
     def _take_back(self, row, status: str) -> None:
         found = results(self.trials[row.trial_id], self.objective)
-        noted = (row.note or {}).get("noted")
+        noted = self._notes.get(row.trial_id, {}).get("noted")
         if self.pruner == "none":
             curve = self._curve(row.trial_id) if status == "PRUNED" else None
             # To find each value's place in the space takes longer than all the rest.
-            space = None if status in ENDED and self._property("BLIND") else self.space
-            self.mirror.add(row.trial_id, space, row.hyperparameters, status, found, curve, noted)
+            blind = status in ENDED and self._property("BLIND")
+            seen = (None, None) if blind else (self.space, row.hyperparameters)
+            self.mirror.add(row.trial_id, *seen, status, found, curve, noted)
             return
         self.mirror.add(row.trial_id, self.space, row.hyperparameters, notes=noted)
         self.mirror.see(row.trial_id, self._curve(row.trial_id))

@@ -14,7 +14,7 @@ def as_trial(row: TrialRow, blank: keras_tuner.HyperParameters) -> trial_module.
     """KerasTuner's trial, its hyperparameters sharing the definitions (which nobody changes)."""
     status = "STOPPED" if row.status == "PRUNED" else row.status
     if row.status in ENDED:
-        trial = folded(row.trial_id, blank, row.hyperparameters, row.metrics)
+        trial = folded(row.trial_id, blank, row.text("hyperparameters"), row.text("metrics"))
     else:
         trial = trial_module.Trial(with_values(blank, dict(row.hyperparameters)), row.trial_id)
         trial.metrics = metrics_tracking.MetricsTracker.from_config(row.metrics)

@@ -54,6 +54,11 @@ def light_building():
         yield
 
 
+def looked_at(light: bool):
+    """A context in which models are built for a look: with `light`, without their variables."""
+    return light_building() if light else contextlib.nullcontext()
+
+
 @functools.cache
 def _replaced() -> list[tuple]:
     """(module or class, name, replacement)."""
@@ -147,7 +152,7 @@ def built(build, seed: int, light: bool = False):
             more than once.
         light: whether the model is only to be read.
     """
-    with light_building() if light else contextlib.nullcontext(), drawing.drawn_quickly():
+    with looked_at(light), drawing.drawn_quickly():
         set_random_seed(seed)
         model = build()
         build_optimizer(model)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
+from tuner_app.population.building import looked_at
 from tuner_app.population.errors import CannotStack
 from tuner_app.population.signature import describe
 from tuner_app.population.work import multiplications
@@ -29,21 +30,25 @@ class ModelSample:
     models: tuple[keras.Model, ...]
 
     @classmethod
-    def of(cls, builds: Sequence[Callable[[], keras.Model]]) -> "ModelSample":
+    def of(cls, builds: Sequence[Callable[[], keras.Model]], light: bool = False) -> "ModelSample":
         """As many of these as are built within a second, the first one in any case.
 
         An error of the first is raised; a later one that can't be built is left out.
+
+        Args:
+            light: whether the models need no variables.
         """
         began = time.monotonic()
         first, *others = builds
-        found = [(first, first())]
-        for build in others:
-            if time.monotonic() - began > _MOST_SECONDS:
-                break
-            try:
-                found.append((build, build()))
-            except Exception:  # what is wrong with such a model, its trial will tell
-                continue
+        with looked_at(light):
+            found = [(first, first())]
+            for build in others:
+                if time.monotonic() - began > _MOST_SECONDS:
+                    break
+                try:
+                    found.append((build, build()))
+                except Exception:  # what is wrong with such a model, its trial will tell
+                    continue
         return cls(*zip(*found, strict=True))
 
     def mean(self, number: Callable[[keras.Model], float]) -> float:

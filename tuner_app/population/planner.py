@@ -74,6 +74,7 @@ def plan(
     held_out: int = 0,
     lanes: int = 256,
     epochs: int = 1,
+    light: bool = False,
     rate: Callable[[], float] = multiplications_a_second,
     measure: Callable[..., Timing] = timed,
 ) -> Plan:
@@ -87,10 +88,11 @@ def plan(
         memory: bytes that the stack may take.
         steps_per_epoch: batches an epoch; None: as many as the data have.
         held_out: how many examples each epoch is evaluated on.
+        light: whether models may be looked at without their variables.
         rate: tells the machine's multiplications a second.
         measure: times a mode: measure(build, train, batch_size, mode).
     """
-    sample = ModelSample.of(builds)
+    sample = ModelSample.of(builds, light)
     steps = steps_per_epoch or max(1, -(-len(keras.tree.flatten(train[0])[0]) // batch_size))
     each_lane = sample.mean(lambda model: lane_bytes(model, batch_size, held_out))
     # A lane has the slots of every type of optimizer, old and new.

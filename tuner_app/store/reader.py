@@ -13,9 +13,11 @@ from typing import Any
 from tuner_app.errors import UserError
 from tuner_app.store import schema, trial_files, trial_row
 from tuner_app.store.collections_paused import without_collections
-from tuner_app.store.json_text import from_text
+from tuner_app.store.json_text import from_text, from_texts
 from tuner_app.store.records import TrialRecord
 from tuner_app.store.trial_row import TrialRow
+
+OVER = "over"  # the fact that a search has nothing left to train
 
 # Metrics by (execution, epoch), both from 0, in order.
 History = dict[tuple[int, int], dict[str, float]]
@@ -102,6 +104,11 @@ class SearchReader:
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
         return from_text(rows[0][0]) if rows else default
 
+    def over(self) -> dict | None:
+        """What is to be told of a search that has nothing left to train; None where it has."""
+        noted, held = self.fact(OVER), sum(row["trials"] for row in self.counts())
+        return noted["account"] if noted and noted["trials"] == held else None
+
     def trials(self) -> list[TrialRow]:
         """Every trial, in the order of their beginnings."""
         rows = self._rows(trial_row.SELECT + " ORDER BY number")
@@ -109,10 +116,12 @@ class SearchReader:
             return [trial_row.from_columns(columns) for columns in rows]
 
     def records(self) -> list[TrialRecord]:
-        """Every trial as readers see it, in the order of their beginnings: in half the time."""
+        """Every trial as readers see it, in the order of their beginnings."""
         rows = self._rows(trial_row.SELECT_RECORDS)
         with without_collections():
-            return [TrialRecord(*row[:3], from_text(row[3]), *row[4:]) for row in rows]
+            values = from_texts([row[3] for row in rows])
+            pairs = zip(rows, values, strict=True)
+            return [TrialRecord(*row[:3], value, *row[4:]) for row, value in pairs]
 
     def has_notes(self, entry: str) -> bool:
         """Whether the oracle kept an entry of that name with any trial."""

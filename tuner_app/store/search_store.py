@@ -16,6 +16,7 @@ from typing import Any
 
 from tuner_app.store import schema, trial_row
 from tuner_app.store.json_text import to_text
+from tuner_app.store.reader import OVER
 from tuner_app.store.trial_row import TrialRow
 from tuner_app.store.writable import WritableDatabase
 
@@ -47,7 +48,14 @@ class SearchStore(WritableDatabase):
                 to_text(dict(environment)),
             )
             self._session = cursor.lastrowid
+            if self._execute("DELETE FROM facts WHERE name = ?", OVER).rowcount:
+                self._files.add(schema.SEARCH_FILE)
         return self._session
+
+    def note_over(self, account: Mapping[str, Any]) -> None:
+        """Notes that the search has nothing left to train, and what is to be told of it: until the
+        next session begins."""
+        self.set_fact(OVER, {"trials": len(self.records()), "account": dict(account)})
 
     def set_fact(self, name: str, value: Any) -> None:
         """Sets one fact of the search to any JSON value."""

@@ -1,4 +1,8 @@
-"""One trial as the database holds it: what an oracle needs to go on, and no Keras in it."""
+"""One trial as the database holds it: what an oracle needs to go on, and no Keras in it.
+
+A row that was read keeps its JSON texts, and reads each when somebody asks for its value: of ten
+thousand trials that a search goes on from, most are never looked at.
+"""
 
 import hashlib
 import sqlite3
@@ -41,12 +45,23 @@ class TrialRow:
     digest: str | None = None
     ended: int | None = None
     failures: int = 0
-    note: Any = None
+    note: Any = field(default_factory=lambda: None)  # no class attribute: see `__getattr__`
     blame: float = 0.0
     message: str = ""
     mode: str = "fit"
     epochs: int = 0
     seconds: float = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        texts = self.__dict__.get("_texts", ())
+        if name not in texts:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+        value = self.__dict__[name] = from_text(texts[name])
+        return value
+
+    def text(self, name: str) -> str:
+        """The JSON text of `hyperparameters`, `metrics` or `note`."""
+        return self.__dict__.get("_texts", {}).get(name) or to_text(getattr(self, name))
 
     @property
     def line(self) -> tuple[int, int]:
@@ -78,6 +93,9 @@ _DECIDED = (
     "failures, note"
 )
 _COLUMNS = _DECIDED + ", blame, message, mode, epochs, seconds"
+
+_NAMES = _COLUMNS.split(", ")
+_JSON = ("hyperparameters", "metrics", "note")
 
 SELECT = f"SELECT {_COLUMNS} FROM trials"
 SELECT_RECORDS = (
@@ -116,24 +134,8 @@ def as_parameters(row: TrialRow) -> tuple:
 
 def from_columns(columns: sqlite3.Row | tuple) -> TrialRow:
     """The row that `SELECT` gave."""
-    (trial_id, number, status, space, hyperparameters, score, best_epoch, metrics, *rest) = columns
-    digest, ended, failures, note, blame, message, mode, epochs, seconds = rest
-    return TrialRow(
-        trial_id=trial_id,
-        number=number,
-        status=status,
-        space=space,
-        hyperparameters=from_text(hyperparameters),
-        score=score,
-        best_epoch=best_epoch,
-        metrics=from_text(metrics),
-        digest=digest,
-        ended=ended,
-        failures=failures,
-        note=None if note is None else from_text(note),
-        blame=blame,
-        message=message,
-        mode=mode,
-        epochs=epochs,
-        seconds=seconds,
-    )
+    values = dict(zip(_NAMES, columns, strict=True))
+    row = TrialRow.__new__(TrialRow)
+    row.__dict__["_texts"] = {name: values.pop(name) or "null" for name in _JSON}
+    row.__dict__.update(values)
+    return row

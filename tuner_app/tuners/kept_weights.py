@@ -3,9 +3,11 @@
 import bisect
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tuner_app.store import TrialRecord
+
+_AT_ONCE = 1000
 
 
 class KeptWeights:
@@ -31,7 +33,13 @@ class KeptWeights:
         self._best: list[tuple[float, str]] = []  # (score to minimize, trial), best first
         self._spared: set[str] = set()  # not among the best, but needed so far
 
-    def ended(self, trial: TrialRecord) -> None:
+    def begin(self, ended: Sequence[TrialRecord]) -> None:
+        """Takes the trials that were over before, in that order. What a process that died may have
+        left behind is deleted: it ends no more than a stack of trials at once."""
+        for place, trial in enumerate(ended):
+            self.ended(trial, delete=place >= len(ended) - _AT_ONCE)
+
+    def ended(self, trial: TrialRecord, delete: bool = True) -> None:
         """A trial is over: its weights are kept, or those that it displaces are deleted."""
         dropped = {trial.trial_id}
         if trial.score is not None:
@@ -41,6 +49,6 @@ class KeptWeights:
         needed = self._needed()
         dropped |= self._spared
         self._spared = dropped & needed
-        for trial_id in dropped - needed:
+        for trial_id in dropped - needed if delete else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(trial_id))

@@ -16,7 +16,13 @@ _OWN = 0.9  # of a GPU's memory, which TensorFlow takes unless it is told to tak
 _UNKNOWN = 2 * 2**30  # bytes
 
 
-def planned(builds: Sequence[Callable[[], keras.Model]], arguments, runs: int, most: int) -> Plan:
+def planned(
+    builds: Sequence[Callable[[], keras.Model]],
+    arguments,
+    runs: int,
+    most: int,
+    light: bool = False,
+) -> Plan:
     """The engine's plan for `runs` runs of models like those built, with `most` lanes at most.
 
     A model that can't be built, or not be judged, is planned for as if it were small: its trial
@@ -24,6 +30,7 @@ def planned(builds: Sequence[Callable[[], keras.Model]], arguments, runs: int, m
 
     Args:
         arguments: The `FitArguments` of the search.
+        light: Whether models may be looked at without their variables.
     """
     lanes = -(-runs // -(-runs // most))  # waves of one size
     try:
@@ -37,6 +44,7 @@ def planned(builds: Sequence[Callable[[], keras.Model]], arguments, runs: int, m
             held_out=_size(arguments.validation),
             lanes=lanes,
             epochs=max(1, arguments.epochs - arguments.initial_epoch),
+            light=light,
         )
     except Exception as error:
         return Plan(lanes, False, 256, f"{lanes} lanes (not judged: {type(error).__name__})")

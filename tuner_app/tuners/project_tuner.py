@@ -152,7 +152,6 @@ class ProjectTuner(keras_tuner.Tuner):
             self._weights_of,
             getattr(self.oracle, "weights_needed", set),
         )
-        for trial_id in self.oracle.end_order:
-            trial = self.oracle.trials[trial_id]
-            kept.ended(TrialRecord(trial_id, trial.status, trial.score))
+        ended = (self.oracle.trials[trial_id] for trial_id in self.oracle.end_order)
+        kept.begin([TrialRecord(trial.trial_id, trial.status, trial.score) for trial in ended])
         return kept
