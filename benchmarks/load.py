@@ -3,7 +3,8 @@
     python benchmarks/load.py --trials=10000 --workers=8 --seconds=5
 
 Prints what it takes to propose and record a trial of eight hyperparameters after a thousand
-others; seconds for `results`, for what a resume does before it trains, and for `report`, on a
+others; seconds for `results`, for what a resume does before it trains (of a search that was killed
+after its last trial), for a resume of a search that has ended by itself, and for `report`, on a
 directory with so many finished trials of ten epochs; and how many epoch reports a second a
 `SearchService` takes through its gRPC channel from workers in processes of their own, and how many
 of them are missing in the database afterwards.
@@ -17,6 +18,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -99,10 +101,12 @@ def memory() -> float:
 
 
 def seconds_of(words: list[str]) -> float:
+    # As a user has it: with what Python compiled of our modules kept.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tuner_app", *words],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
     )
@@ -191,11 +195,18 @@ def main() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             project = filled(folder, arguments.trials)
         print(f"{arguments.trials:,} trials: written in {time.monotonic() - began:.1f} s")
-        for words in (["results"], ["resume", "--quiet"], ["report"]):
+        killed = shutil.copytree(project, folder / "killed")
+        for told, words in (
+            ("results", ["results", str(project)]),
+            ("resume, killed", ["resume", str(project), "--quiet"]),
+            ("resume, killed", ["resume", str(killed), "--quiet"]),
+            ("resume, finished", ["resume", str(project), "--quiet"]),
+            ("report", ["report", str(project)]),
+        ):
             before = children()
-            spent = seconds_of([words[0], str(project), *words[1:]])
+            spent = seconds_of(words)
             worked = children() - before
-            print(f"{words[0]:8} {spent:6.1f} s ({worked:.1f} of the processor)", flush=True)
+            print(f"{told:16} {spent:6.1f} s ({worked:.1f} of the processor)", flush=True)
 
 
 if __name__ == "__main__":
