@@ -5,8 +5,8 @@
 For every work (all of them by default) and mode one line: seconds until the first epoch is over but
 for its steps, and milliseconds a step of one trial, on the clock and of processor time, then the
 estimates. On a machine that does nothing else the clock is what the constants of
-`tuner_app/population/estimates.py` are set by; on a busy one processor time says more. `fit` is
-timed on the second trial of a structure, for which it compiles as for the first.
+`tuner_app/population/planning/estimates.py` are set by; on a busy one processor time says more.
+`fit` is timed on the second trial of a structure, for which it compiles as for the first.
 """
 
 import functools
@@ -18,9 +18,9 @@ import numpy as np
 
 from tuner_app import optimizers
 from tuner_app.population import Population
-from tuner_app.population.model_sample import ModelSample
-from tuner_app.population.planner import Mode, estimate
-from tuner_app.population.timing import multiplications_a_second
+from tuner_app.population.planning.model_sample import ModelSample
+from tuner_app.population.planning.planner import Mode, estimate
+from tuner_app.population.planning.timing import multiplications_a_second
 
 LANES, BATCH, EXAMPLES = 16, 32, 1408
 

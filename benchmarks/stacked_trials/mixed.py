@@ -77,7 +77,7 @@ def _in_process(backend: str, way: str, trials: int) -> dict:
 def _search(way: str, trials: int) -> dict:
     from benchmarks.stacked_trials.systems import stacked
     from benchmarks.stacked_trials.works import WORKS
-    from tuner_app.population import stack
+    from tuner_app.population.lanes import stack
 
     if way == "apart":
         stack.mixable = lambda model: False

@@ -24,8 +24,8 @@ def _arithmetic(work) -> dict:
     """Multiplications of a trial, and the machine's rate of them."""
     import keras_tuner
 
-    from tuner_app.population.timing import multiplications_a_second
-    from tuner_app.population.work import FORWARD_AND_BACKWARD, multiplications
+    from tuner_app.population.planning.timing import multiplications_a_second
+    from tuner_app.population.planning.work import FORWARD_AND_BACKWARD, multiplications
 
     each = multiplications(work.build(keras_tuner.HyperParameters()), BATCH) / BATCH
     (_, y), (_, held_out) = work.data()

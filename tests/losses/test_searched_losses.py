@@ -11,7 +11,7 @@ from tuner_app import SearchConfig, catalogue, losses
 from tuner_app.data import DataSpec
 from tuner_app.errors import UserError
 from tuner_app.population import Population
-from tuner_app.population.order import permutation
+from tuner_app.population.data.order import permutation
 from tuner_app.preparation.objective import _check_comparable
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from tuner_app import optimizers
-from tuner_app.population.functional import functional_optimizers
-from tuner_app.population.seam import seam
+from tuner_app.population.compiled.seam import seam
+from tuner_app.population.models.functional import functional_optimizers
 
 LANES, STEPS = 3, 5
 RNG = np.random.default_rng(0)

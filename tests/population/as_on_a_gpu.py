@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from tuner_app import optimizers
-from tuner_app.population import Population, check
-from tuner_app.population.programs import Programs
-from tuner_app.population.rounding import FLOAT32
+from tuner_app.population import Population
+from tuner_app.population.backend.rounding import FLOAT32
+from tuner_app.population.compiled.programs import Programs
+from tuner_app.population.lanes import check
 
 L = keras.layers
 # Of NVIDIA's library of decompositions; whatever else is called would have to be there, too.

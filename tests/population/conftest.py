@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tuner_app.population import Population
-from tuner_app.population.lane import initial_values
-from tuner_app.population.order import permutation
-from tuner_app.population.seam import seam
+from tuner_app.population.compiled.seam import seam
+from tuner_app.population.data.order import permutation
+from tuner_app.population.lanes.lane import initial_values
 
 
 def _take(data, index):

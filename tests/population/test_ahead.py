@@ -6,9 +6,11 @@ import types
 import numpy as np
 import pytest
 
-from tuner_app.population import Population, ahead, blocks
-from tuner_app.population.ahead import Ahead
-from tuner_app.population.stack import Stack
+from tuner_app.population import Population
+from tuner_app.population.backend import ahead
+from tuner_app.population.backend.ahead import Ahead
+from tuner_app.population.compiled import blocks
+from tuner_app.population.lanes.stack import Stack
 
 
 def busy(monkeypatch) -> threading.Event:

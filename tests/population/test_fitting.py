@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.population import Population, blocks
-from tuner_app.population.description import Part
-from tuner_app.population.foresight import Foresight
-from tuner_app.population.lifting import Rule
-from tuner_app.population.signature import describe
+from tuner_app.population import Population
+from tuner_app.population.compiled import blocks
+from tuner_app.population.lanes.foresight import Foresight
+from tuner_app.population.signatures.description import Part
+from tuner_app.population.signatures.lifting import Rule
+from tuner_app.population.signatures.signature import describe
 
 K = keras.optimizers
 RNG = np.random.default_rng(0)
@@ -121,7 +122,7 @@ def test_no_more_rules_are_made_than_a_stack_takes_in(trained, monkeypatch):
         model = build(4, name, 0.1)
         model.optimizer.build(model.trainable_variables)
         foresight.note(describe(model).rule, model.optimizer)
-    monkeypatch.setattr("tuner_app.population.foresight.MOST_RULES", 2)
+    monkeypatch.setattr("tuner_app.population.lanes.foresight.MOST_RULES", 2)
     made, make = [], Foresight._rule
 
     def noted(self, structure, stack):

@@ -2,7 +2,7 @@
 
 from threadpoolctl import threadpool_info
 
-from tuner_app.population import lapack
+from tuner_app.population.backend import lapack
 
 
 def test_a_decomposition_on_jax_keeps_to_its_thread(monkeypatch):

@@ -11,9 +11,9 @@ import tensorflow as tf
 from keras.src.utils import module_utils
 
 from tuner_app import catalogue, optimizers
-from tuner_app.population.building import built
-from tuner_app.population.lane import initial_values
-from tuner_app.population.without_tensorflow import set_random_seed
+from tuner_app.population.lanes.lane import initial_values
+from tuner_app.population.models.building import built
+from tuner_app.population.models.without_tensorflow import set_random_seed
 
 
 @pytest.mark.parametrize("name", [n for n in catalogue.names("optimizers") if "keras:" in n])
@@ -70,7 +70,7 @@ def test_the_values_are_those_of_a_model_of_plain_keras():
 
 @pytest.mark.parametrize("shape", [(), (7,), (5, 3), (3, 3, 8, 16)])
 def test_numpy_draws_what_jax_draws(shape):
-    from tuner_app.population.drawing_on_jax import uniform
+    from tuner_app.population.models.drawing_on_jax import uniform
 
     for seed, low, high in ((0, -0.5, 0.5), (2**31 - 1, 0.0, 1.0), (12345, -0.001, 2.0)):
         key = np.array([seed, 0], "uint32")

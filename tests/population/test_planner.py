@@ -9,12 +9,12 @@ import pytest
 from tuner_app import optimizers
 from tuner_app.optimizers.step_work import StepWork
 from tuner_app.population import CannotStack
-from tuner_app.population.estimates import Mode, estimate, first_by_fit, rule_step
-from tuner_app.population.model_sample import ModelSample
-from tuner_app.population.planner import native_mode, plan
-from tuner_app.population.rule_work import rule_work
-from tuner_app.population.timing import Timing, timed
-from tuner_app.population.work import lane_bytes, multiplications
+from tuner_app.population.compiled.rule_work import rule_work
+from tuner_app.population.planning.estimates import Mode, estimate, first_by_fit, rule_step
+from tuner_app.population.planning.model_sample import ModelSample
+from tuner_app.population.planning.planner import native_mode, plan
+from tuner_app.population.planning.timing import Timing, timed
+from tuner_app.population.planning.work import lane_bytes, multiplications
 
 L = keras.layers
 X, Y = np.zeros((64, 8, 8, 1), "float32"), np.zeros((64, 10), "float32")
@@ -38,13 +38,13 @@ def convolution(filters=4):
 @pytest.fixture(autouse=True)
 def time_enough(monkeypatch):
     """A busy machine builds fewer models within a second."""
-    monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", np.inf)
+    monkeypatch.setattr("tuner_app.population.planning.model_sample._MOST_SECONDS", np.inf)
 
 
 def as_on_jax(monkeypatch):
     for module in ("planner", "estimates"):
-        monkeypatch.setattr(f"tuner_app.population.{module}.on_jax", lambda: True)
-        monkeypatch.setattr(f"tuner_app.population.{module}._on_accelerator", lambda: False)
+        monkeypatch.setattr(f"tuner_app.population.planning.{module}.on_jax", lambda: True)
+        monkeypatch.setattr(f"tuner_app.population.planning.{module}._on_accelerator", lambda: False)
 
 
 def native(model, steps=1e6):
@@ -249,7 +249,7 @@ def test_convolutions_of_jax_are_timed_as_they_will_run(monkeypatch):
         seen.append(options["steps_per_call"])
         raise Seen
 
-    monkeypatch.setattr("tuner_app.population.timing.Population", population)
+    monkeypatch.setattr("tuner_app.population.planning.timing.Population", population)
     with pytest.raises(Seen):
         timed(convolution, (X[:8], Y[:8]), 4, mode)
     assert seen == [1]
@@ -345,7 +345,7 @@ def test_a_draw_that_cannot_be_built_is_left_out():
 
 
 def test_models_that_take_long_to_build_are_judged_by_the_first(monkeypatch):
-    monkeypatch.setattr("tuner_app.population.model_sample._MOST_SECONDS", -1.0)
+    monkeypatch.setattr("tuner_app.population.planning.model_sample._MOST_SECONDS", -1.0)
     assert len(ModelSample.of([dense, dense, dense]).models) == 1
 
 

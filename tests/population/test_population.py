@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tuner_app.errors import UserError
-from tuner_app.population import CannotStack, Population, blocks, programs
-from tuner_app.population.ahead import Ahead
-from tuner_app.population.building import built
-from tuner_app.population.lane import initial_values
-from tuner_app.population.signature import describe
+from tuner_app.population import CannotStack, Population
+from tuner_app.population.backend.ahead import Ahead
+from tuner_app.population.compiled import blocks, programs
+from tuner_app.population.lanes.lane import initial_values
+from tuner_app.population.models.building import built
+from tuner_app.population.signatures.signature import describe
 
 L = keras.layers
 RNG = np.random.default_rng(0)

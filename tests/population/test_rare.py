@@ -11,7 +11,7 @@ from tuner_app import optimizers
 from tuner_app.optimizers import shampoo, soap
 from tuner_app.optimizers.rarely import rarely, wanted_where
 from tuner_app.population import Population
-from tuner_app.population.seam import seam
+from tuner_app.population.compiled.seam import seam
 
 DUE = np.array([False, True, True, False, True])
 X = np.arange(10, dtype="float32").reshape(5, 2)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tuner_app.population import CannotStack, Population
-from tuner_app.population.reason import reason
-from tuner_app.population.seam import random
+from tuner_app.population.backend.reason import reason
+from tuner_app.population.compiled.seam import random
 
 
 class Refusing(keras.layers.Layer):

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.population import check, plain, rounding
-from tuner_app.population.building import built
-from tuner_app.population.lane import initial_values
-from tuner_app.population.signature import describe
-from tuner_app.population.trial import Trial
+from tuner_app.population.backend import rounding
+from tuner_app.population.lanes import check, plain
+from tuner_app.population.lanes.lane import initial_values
+from tuner_app.population.lanes.trial import Trial
+from tuner_app.population.models.building import built
+from tuner_app.population.signatures.signature import describe
 
 L = keras.layers
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from keras.src import backend
 from keras.src.utils import tf_utils
 from scipy import stats
 
-from tuner_app.population.seam import elastic, pooling, seam, table
+from tuner_app.population.compiled.seam import elastic, pooling, seam, table
 
 RNG = np.random.default_rng(0)
 N = 100_000
@@ -253,7 +253,7 @@ def test_steps_are_independent():
 
 
 def test_on_jax_the_numbers_are_the_same_ones():
-    from tuner_app.population.seam import random, random_on_jax
+    from tuner_app.population.compiled.seam import random, random_on_jax
 
     ones = np.ones((6, 4), "float32")
     for seed in (3, 2**31 + 7):

@@ -7,8 +7,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 import tuner_app
-from tuner_app.population.building import built
-from tuner_app.population.seeding_tensorflow import kernels_kept
+from tuner_app.population.models.building import built
+from tuner_app.population.models.seeding_tensorflow import kernels_kept
 
 
 @pytest.fixture

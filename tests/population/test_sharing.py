@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tuner_app.population import sharing
+from tuner_app.population.backend import sharing
 
 
 def operations(function, *arguments) -> list[str]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tuner_app.population.lift import replaced
-from tuner_app.population.signature import describe
+from tuner_app.population.signatures.lift import replaced
+from tuner_app.population.signatures.signature import describe
 
 
 def structure(layer):

@@ -6,7 +6,7 @@ import pytest
 
 from tuner_app.errors import UserError
 from tuner_app.population import Population, alone
-from tuner_app.population.order import permutation, stream
+from tuner_app.population.data.order import permutation, stream
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 6)).astype("float32")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tuner_app.population import Population
-from tuner_app.population.swapping import swapped
+from tuner_app.population.backend.swapping import swapped
 
 
 class Interrupted(type):

@@ -1,7 +1,7 @@
 """The population engine: hundreds of Keras trials trained in one compiled program.
 
 A trial's model is built and compiled as for `fit`. Models of equal *signature* (all but numbers
-and values, see `signature`) share a stack: their variables along a leading lane axis, one step
+and values, see `signatures`) share a stack: their variables along a leading lane axis, one step
 traced once, vectorized over lanes, in a compiled loop over batches. It knows nothing of
 KerasTuner, of oracles or of files:
 
@@ -28,11 +28,11 @@ process. Where each trial stands is the caller's to store: `state_dict()` holds 
 numbers only.
 """
 
+from tuner_app.population.compiled.readout import Readout
 from tuner_app.population.errors import CannotStack
-from tuner_app.population.lane import Lane, LaneState
-from tuner_app.population.planner import Plan, plan
+from tuner_app.population.lanes.lane import Lane, LaneState
+from tuner_app.population.planning.planner import Plan, plan
 from tuner_app.population.population import Population
-from tuner_app.population.readout import Readout
 from tuner_app.population.reports import EpochReport, PopulationStats
 
 __all__ = [

@@ -9,9 +9,9 @@ import contextlib
 
 import keras
 
-from tuner_app.population.lane import seed_states
-from tuner_app.population.order import stream
-from tuner_app.population.seam import seam
+from tuner_app.population.compiled.seam import seam
+from tuner_app.population.data.order import stream
+from tuner_app.population.lanes.lane import seed_states
 
 
 def fit(
@@ -84,7 +84,7 @@ def _any_batch():
     if keras.backend.backend() != "tensorflow":
         yield
         return
-    from tuner_app.population.seam import random
+    from tuner_app.population.compiled.seam import random
 
     known = random._static
     random._static = list

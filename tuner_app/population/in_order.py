@@ -11,7 +11,7 @@ from keras import tree
 
 from tuner_app.data.batching import batches_in_order
 from tuner_app.population.alone import Batches
-from tuner_app.population.order import stream
+from tuner_app.population.data.order import stream
 
 
 def fit(model, x, y, *, seed, batch_size, steps_per_epoch=None, callbacks=(), **keywords):

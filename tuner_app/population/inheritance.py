@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from tuner_app.population.building import built
-from tuner_app.population.description import Description
-from tuner_app.population.drawing import drawn
+from tuner_app.population.models.building import built
+from tuner_app.population.models.drawing import drawn
 from tuner_app.population.population import Population
-from tuner_app.population.signature import describe
+from tuner_app.population.signatures.description import Description
+from tuner_app.population.signatures.signature import describe
 
 _PARTS = {
     "non_trainable": lambda model: model.non_trainable_variables,

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 import keras
 
 from tuner_app.errors import UserError
-from tuner_app.population import lapack
-from tuner_app.population.building import build_optimizer, built
-from tuner_app.population.drawing import drawn_quickly
+from tuner_app.population.backend import lapack
+from tuner_app.population.backend.turns import in_turn
+from tuner_app.population.data.examples import examples
 from tuner_app.population.errors import CannotStack
-from tuner_app.population.examples import examples
-from tuner_app.population.foresight import Foresight
-from tuner_app.population.lane import Lane, LaneState, initial_values
+from tuner_app.population.lanes.foresight import Foresight
+from tuner_app.population.lanes.lane import Lane, LaneState, initial_values
+from tuner_app.population.lanes.stack import Stack
+from tuner_app.population.lanes.trial import Trial
+from tuner_app.population.models.building import build_optimizer, built
+from tuner_app.population.models.drawing import drawn_quickly
 from tuner_app.population.reports import EpochReport, PopulationStats
-from tuner_app.population.signature import describe, refuse_custom_training
-from tuner_app.population.stack import Stack
-from tuner_app.population.trial import Trial
-from tuner_app.population.turns import in_turn
+from tuner_app.population.signatures.signature import describe, refuse_custom_training
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 from keras import tree
 
 from tuner_app.population import alone
-from tuner_app.population.building import build_optimizer
+from tuner_app.population.models.building import build_optimizer
 
 _PARTS = (
     lambda model: model.trainable_variables,

@@ -66,7 +66,7 @@ def stacked(makers) -> tuple[list, str]:
 
 def alone(maker) -> list[np.ndarray]:
     """The weights of the same trial after `fit`."""
-    from tuner_app.population.order import permutation
+    from tuner_app.population.data.order import permutation
 
     model, order = compiled_model(maker()), permutation(len(X), SEED, 0)
     model.fit(X[order], Y[order], batch_size=BATCH, shuffle=False, verbose=0)

@@ -5,7 +5,7 @@ import traceback
 from keras_tuner import errors
 
 from tuner_app.oracles.failure import DIVERGED, OUT_OF_MEMORY
-from tuner_app.population.vectorize import is_out_of_memory
+from tuner_app.population.backend.vectorize import is_out_of_memory
 
 
 class DivergedError(Exception):

@@ -15,8 +15,8 @@ import numpy as np
 from keras import tree
 
 from tuner_app.population import CannotStack
-from tuner_app.population.drawing import drawn_quickly
-from tuner_app.population.examples import examples
+from tuner_app.population.data.examples import examples
+from tuner_app.population.models.drawing import drawn_quickly
 
 # Arguments of `fit` that don't change what is computed.
 _HARMLESS = {"verbose"}

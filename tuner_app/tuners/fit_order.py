@@ -11,7 +11,7 @@ import keras
 from keras import tree
 
 from tuner_app.population import CannotStack
-from tuner_app.population.examples import standard
+from tuner_app.population.data.examples import standard
 from tuner_app.population.in_order import in_order
 from tuner_app.tuners.fit_arguments import KERAS_BATCH_SIZE, SIGNATURE, as_arrays, split
 

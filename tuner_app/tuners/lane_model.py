@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tuner_app.population import CannotStack, Lane, Readout
-from tuner_app.population.signature import describe
+from tuner_app.population.signatures.signature import describe
 
 _PARTS = {
     "trainable": lambda model: model.trainable_variables,

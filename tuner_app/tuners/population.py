@@ -15,10 +15,10 @@ from keras_tuner.src.engine import tuner as tuner_module
 from tuner_app.errors import UserError
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population import CannotStack, Plan, PopulationStats
-from tuner_app.population.building import looked_at
-from tuner_app.population.drawing import drawn_quickly
-from tuner_app.population.vectorize import on_jax
-from tuner_app.population.without_tensorflow import set_random_seed
+from tuner_app.population.backend.vectorize import on_jax
+from tuner_app.population.models.building import looked_at
+from tuner_app.population.models.drawing import drawn_quickly
+from tuner_app.population.models.without_tensorflow import set_random_seed
 from tuner_app.tuners import fit_checkpoint
 from tuner_app.tuners.callback_state import own_files
 from tuner_app.tuners.evolving_search import EvolvingSearch

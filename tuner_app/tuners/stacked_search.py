@@ -12,7 +12,7 @@ from keras_tuner.src import utils
 
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack, Population, Readout
-from tuner_app.population.vectorize import is_out_of_memory
+from tuner_app.population.backend.vectorize import is_out_of_memory
 from tuner_app.tuners import promotion, stack_checkpoint
 from tuner_app.tuners.admission import admit, build
 from tuner_app.tuners.fit_arguments import FitArguments

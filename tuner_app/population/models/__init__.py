@@ -1,0 +1,1 @@
+"""Models built for their configuration and initial values, sooner than Keras builds them."""

@@ -1,0 +1,1 @@
+"""How many lanes, if any: what training would take, estimated and timed."""
