@@ -14,7 +14,7 @@ from tuner_app.data.dataset import DataSpec
 from tuner_app.errors import UserError
 from tuner_app.results.export import trained
 from tuner_app.store import TrialRecord
-from tuner_app.tuners.lane_callbacks import LaneCallbacks
+from tuner_app.tuners.stacked.lane_callbacks import LaneCallbacks
 
 SPACE = """
 import keras

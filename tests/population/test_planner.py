@@ -43,8 +43,9 @@ def time_enough(monkeypatch):
 
 def as_on_jax(monkeypatch):
     for module in ("planner", "estimates"):
-        monkeypatch.setattr(f"tuner_app.population.planning.{module}.on_jax", lambda: True)
-        monkeypatch.setattr(f"tuner_app.population.planning.{module}._on_accelerator", lambda: False)
+        path = f"tuner_app.population.planning.{module}"
+        monkeypatch.setattr(f"{path}.on_jax", lambda: True)
+        monkeypatch.setattr(f"{path}._on_accelerator", lambda: False)
 
 
 def native(model, steps=1e6):

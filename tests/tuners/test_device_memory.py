@@ -7,7 +7,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tuner_app.tuners import lane_budget
+from tuner_app.tuners.stacked import lane_budget
 
 GIB = 2**30
 SMI = """#!/bin/sh

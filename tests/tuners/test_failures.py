@@ -7,7 +7,7 @@ import pytest
 
 from tuner_app import results
 from tuner_app.tuners import SearchFailed
-from tuner_app.tuners.failed_run import message_of
+from tuner_app.tuners.runs.failed_run import message_of
 
 
 def by_id(tuner) -> dict:

@@ -13,7 +13,8 @@ from tuner_app import oracles
 from tuner_app.data.batching import indexed_batches
 from tuner_app.store import SearchReader
 from tuner_app.trial_data import OnDataset
-from tuner_app.tuners import PopulationTuner, SequentialTuner, stack_checkpoint
+from tuner_app.tuners import PopulationTuner, SequentialTuner
+from tuner_app.tuners.stacked import stack_checkpoint
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(20, 3)).astype("float32")

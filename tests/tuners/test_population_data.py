@@ -12,7 +12,7 @@ from tuner_app import oracles
 from tuner_app.population import CannotStack
 from tuner_app.store import SearchReader
 from tuner_app.tuners import PopulationTuner, SequentialTuner
-from tuner_app.tuners.fit_arguments import stackable
+from tuner_app.tuners.runs.fit_arguments import stackable
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((50, 3)).astype("float32")

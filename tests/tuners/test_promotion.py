@@ -10,7 +10,8 @@ import pytest
 
 from tuner_app import oracles
 from tuner_app.population import alone, in_order
-from tuner_app.tuners import PopulationTuner, ends
+from tuner_app.tuners import PopulationTuner
+from tuner_app.tuners.runs import ends
 from tuner_app.tuners.sequential import SequentialTuner
 
 STEPS = 4  # an epoch

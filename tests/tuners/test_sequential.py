@@ -220,7 +220,7 @@ def test_hyperband_goes_on_from_the_promoted_trials_weights(tuner, built):
 
 
 def test_a_nan_in_the_first_epoch_does_not_hide_the_good_ones():
-    from tuner_app.tuners.run_results import best_of
+    from tuner_app.tuners.runs.run_results import best_of
 
     history = keras.callbacks.History()
     history.epoch = [0, 1, 2]

@@ -6,7 +6,7 @@ import pytest
 
 from tuner_app import RandomSearch
 from tuner_app.population import Population
-from tuner_app.tuners.tail import Tail
+from tuner_app.tuners.stacked.tail import Tail
 
 X = np.linspace(-1, 1, 32, dtype="float32")[:, None]
 

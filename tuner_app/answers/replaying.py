@@ -11,9 +11,9 @@ from typing import Any
 from tuner_app.oracles import PopulationOracle
 from tuner_app.population.inheritance import Copy
 from tuner_app.results.lineage import Stretch
-from tuner_app.tuners.evolving_search import EvolvingSearch
-from tuner_app.tuners.exploring import draft
-from tuner_app.tuners.member import Member
+from tuner_app.tuners.stacked.evolving_search import EvolvingSearch
+from tuner_app.tuners.stacked.exploring import draft
+from tuner_app.tuners.stacked.member import Member
 
 
 class ReplayOracle(PopulationOracle):

@@ -14,11 +14,11 @@ from tuner_app.oracles import SearchFailed
 from tuner_app.oracles.early_ends import EndingOracle
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault
-from tuner_app.tuners import what_was_asked
-from tuner_app.tuners.failed_run import ReportedError
-from tuner_app.tuners.lane_budget import most_open_after_deaths
 from tuner_app.tuners.population import BY_FIT
+from tuner_app.tuners.project import what_was_asked
+from tuner_app.tuners.runs.failed_run import ReportedError
 from tuner_app.tuners.search_summary import search_summary
+from tuner_app.tuners.stacked.lane_budget import most_open_after_deaths
 
 LEASE = 60.0  # seconds without a word after which a worker is taken for dead
 
@@ -99,7 +99,7 @@ class SearchService:
 
     def begin(self, epochs: int | None) -> None:
         """Notes what is asked for. Raises UserError if that is not what was asked before."""
-        from tuner_app.tuners import resuming
+        from tuner_app.tuners.project import resuming
 
         resuming.check_epochs(self.tuner.store, epochs, take=False)
         self.tuner._tell_begun()

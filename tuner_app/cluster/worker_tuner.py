@@ -14,9 +14,11 @@ from tuner_app.cluster.service import Ended, Opened, SearchService
 from tuner_app.cluster.worker_oracle import WorkerOracle
 from tuner_app.store import TrialRow
 from tuner_app.store.disk_fault import DiskFault, disk_fault
-from tuner_app.tuners import failed_run, fit_checkpoint, stack_checkpoint
+from tuner_app.tuners.by_fit import fit_checkpoint
 from tuner_app.tuners.population import PopulationTuner
-from tuner_app.tuners.trial_cost import TrialCost
+from tuner_app.tuners.runs import failed_run
+from tuner_app.tuners.runs.trial_cost import TrialCost
+from tuner_app.tuners.stacked import stack_checkpoint
 
 HEARTBEAT = 10.0  # seconds
 

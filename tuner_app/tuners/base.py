@@ -23,13 +23,15 @@ from tuner_app.oracles.failure import SearchFailed, reason
 from tuner_app.store import TrialRecord
 from tuner_app.store.collections_paused import what_there_is_spared
 from tuner_app.store.disk_fault import DiskFault, disk_fault
-from tuner_app.tuners import failed_run, promotion, resuming, what_was_asked
 from tuner_app.tuners.audience import tell
 from tuner_app.tuners.observer import Observer
-from tuner_app.tuners.project_tuner import ProjectTuner
-from tuner_app.tuners.run_results import best_of
+from tuner_app.tuners.project import resuming, what_was_asked
+from tuner_app.tuners.project.project_tuner import ProjectTuner
+from tuner_app.tuners.runs import failed_run
+from tuner_app.tuners.runs.run_results import best_of
+from tuner_app.tuners.runs.trial_cost import TrialCost
 from tuner_app.tuners.search_summary import search_summary
-from tuner_app.tuners.trial_cost import TrialCost
+from tuner_app.tuners.stacked import promotion
 
 
 class StoredTuner(ProjectTuner):

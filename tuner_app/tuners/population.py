@@ -19,15 +19,16 @@ from tuner_app.population.backend.vectorize import on_jax
 from tuner_app.population.models.building import looked_at
 from tuner_app.population.models.drawing import drawn_quickly
 from tuner_app.population.models.without_tensorflow import set_random_seed
-from tuner_app.tuners import fit_checkpoint
-from tuner_app.tuners.callback_state import own_files
-from tuner_app.tuners.evolving_search import EvolvingSearch
-from tuner_app.tuners.fit_arguments import FitArguments, compiled_and_built, stackable
-from tuner_app.tuners.lane_budget import MOST_LANES, planned
-from tuner_app.tuners.lane_callbacks import refuse_inside_an_epoch
-from tuner_app.tuners.points import default_point, drawn_point
-from tuner_app.tuners.sequential import LONGEST_WAIT, SequentialTuner
-from tuner_app.tuners.stacked_search import StackedSearch
+from tuner_app.tuners.by_fit import fit_checkpoint
+from tuner_app.tuners.runs.callback_state import own_files
+from tuner_app.tuners.runs.fit_arguments import FitArguments, compiled_and_built, stackable
+from tuner_app.tuners.runs.waiting import longer
+from tuner_app.tuners.sequential import SequentialTuner
+from tuner_app.tuners.stacked.evolving_search import EvolvingSearch
+from tuner_app.tuners.stacked.lane_budget import MOST_LANES, planned
+from tuner_app.tuners.stacked.lane_callbacks import refuse_inside_an_epoch
+from tuner_app.tuners.stacked.points import default_point, drawn_point
+from tuner_app.tuners.stacked.stacked_search import StackedSearch
 
 BY_FIT = "trained by fit: "  # before the reason, in such a trial's message
 _MODELS_LOOKED_AT = 12  # by the planner, of the many that a space may build
@@ -249,7 +250,7 @@ class PopulationTuner(SequentialTuner):
             trial = self._open_trial()
             if trial is None:
                 time.sleep(wait)
-                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+                wait = longer(wait)
                 continue
             wait = 0.0
             self.train_by_fit(trial, reason)

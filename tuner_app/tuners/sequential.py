@@ -10,14 +10,14 @@ import keras
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine import tuner_utils
 
-from tuner_app.tuners import fit_checkpoint, promotion, tensorflow_draws
 from tuner_app.tuners.base import StoredTuner
-from tuner_app.tuners.failed_run import DivergedError
-from tuner_app.tuners.fit_checkpoint import FitRuns
-from tuner_app.tuners.kept_training import KeptTraining
-from tuner_app.tuners.trial_seed import trial_seed
-
-LONGEST_WAIT = 1.0  # seconds between two questions to an oracle that has nothing to run
+from tuner_app.tuners.by_fit import fit_checkpoint, tensorflow_draws
+from tuner_app.tuners.by_fit.fit_checkpoint import FitRuns
+from tuner_app.tuners.by_fit.kept_training import KeptTraining
+from tuner_app.tuners.runs.failed_run import DivergedError
+from tuner_app.tuners.runs.trial_seed import trial_seed
+from tuner_app.tuners.runs.waiting import longer
+from tuner_app.tuners.stacked import promotion
 
 
 class SequentialTuner(StoredTuner):
@@ -64,7 +64,7 @@ class SequentialTuner(StoredTuner):
             trial = self._open_trial()
             if trial is None:
                 time.sleep(wait)
-                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+                wait = longer(wait)
                 continue
             wait = 0.0
             self._run_and_close(trial, *fit_args, **fit_kwargs)

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from tuner_app.population.inheritance import Copy, Draft, one_program, read
-from tuner_app.tuners.fit_arguments import compiled_and_built
-from tuner_app.tuners.member import Member
+from tuner_app.tuners.runs.fit_arguments import compiled_and_built
+from tuner_app.tuners.stacked.member import Member
 
 _ATTEMPTS = 20  # at values that no other copy of the same source has
 

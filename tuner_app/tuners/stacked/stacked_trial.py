@@ -10,8 +10,8 @@ import numpy as np
 from keras_tuner import Objective
 
 from tuner_app.population import EpochReport, LaneState, Readout
-from tuner_app.tuners.failed_run import DivergedError
-from tuner_app.tuners.lane_callbacks import LaneCallbacks
+from tuner_app.tuners.runs.failed_run import DivergedError
+from tuner_app.tuners.stacked.lane_callbacks import LaneCallbacks
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from tuner_app.oracles import StoredOracle
 from tuner_app.oracles.failure import DIED
 from tuner_app.store import SearchStore, TrialRow
-from tuner_app.tuners import changed_wishes, what_was_asked
+from tuner_app.tuners.project import changed_wishes, what_was_asked
 
 
 def begin(

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuner_app.tuners import model_state, promotion, stack_checkpoint
+from tuner_app.tuners.by_fit import model_state
+from tuner_app.tuners.stacked import promotion, stack_checkpoint
 
 _BEGINNING, _END = "search.fit.", ".npz"
 

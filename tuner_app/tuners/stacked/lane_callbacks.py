@@ -11,8 +11,8 @@ import keras
 
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack
-from tuner_app.tuners import callback_state
-from tuner_app.tuners.lane_model import LaneModel
+from tuner_app.tuners.runs import callback_state
+from tuner_app.tuners.stacked.lane_model import LaneModel
 
 _INSIDE_AN_EPOCH = (
     "on_batch_begin on_batch_end on_train_batch_begin on_train_batch_end on_test_begin "

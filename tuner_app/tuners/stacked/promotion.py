@@ -15,9 +15,9 @@ from typing import Any
 
 import keras
 
-from tuner_app.tuners import stack_checkpoint
-from tuner_app.tuners.ends import FROM_BEST, FROM_WEIGHTS
-from tuner_app.tuners.stacked_trial import Run, StackedTrial
+from tuner_app.tuners.runs.ends import FROM_BEST, FROM_WEIGHTS
+from tuner_app.tuners.stacked import stack_checkpoint
+from tuner_app.tuners.stacked.stacked_trial import Run, StackedTrial
 
 _STATE, _WEIGHTS = "end.lanes.npz", "end.weights.h5"  # of a stack, and by `fit`
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tuner_app.population import Readout
-from tuner_app.tuners.stacked_trial import Run, StackedTrial
+from tuner_app.tuners.stacked.stacked_trial import Run, StackedTrial
 
 
 class Member(StackedTrial):

@@ -13,14 +13,14 @@ from keras_tuner.src import utils
 from tuner_app.optimizers import EvaluateAtPoint
 from tuner_app.population import CannotStack, Population, Readout
 from tuner_app.population.backend.vectorize import is_out_of_memory
-from tuner_app.tuners import promotion, stack_checkpoint
-from tuner_app.tuners.admission import admit, build
-from tuner_app.tuners.fit_arguments import FitArguments
-from tuner_app.tuners.lane_budget import most_open_after_deaths
-from tuner_app.tuners.sequential import LONGEST_WAIT
-from tuner_app.tuners.stacked_trial import Run, StackedTrial, refuse_diverged
-from tuner_app.tuners.tail import Tail
-from tuner_app.tuners.weights_file import WeightsFile
+from tuner_app.tuners.runs.fit_arguments import FitArguments
+from tuner_app.tuners.runs.waiting import longer
+from tuner_app.tuners.stacked import promotion, stack_checkpoint
+from tuner_app.tuners.stacked.admission import admit, build
+from tuner_app.tuners.stacked.lane_budget import most_open_after_deaths
+from tuner_app.tuners.stacked.stacked_trial import Run, StackedTrial, refuse_diverged
+from tuner_app.tuners.stacked.tail import Tail
+from tuner_app.tuners.stacked.weights_file import WeightsFile
 
 
 class StackedSearch:
@@ -81,7 +81,7 @@ class StackedSearch:
                 break
             else:  # the oracle waits for somebody else's trials
                 time.sleep(wait)
-                wait = min(LONGEST_WAIT, 2 * wait + 0.01)
+                wait = longer(wait)
         stack_checkpoint.delete(self.tuner.checkpoint_dir)
 
     def _compact_if_it_pays(self) -> None:

@@ -7,10 +7,10 @@ import keras
 from keras_tuner.src.engine import tuner_utils
 
 from tuner_app.population import LaneState
-from tuner_app.tuners.fit_arguments import compiled_and_built
-from tuner_app.tuners.lane_callbacks import LaneCallbacks
-from tuner_app.tuners.lane_model import LaneModel
-from tuner_app.tuners.stacked_trial import Run, StackedTrial
+from tuner_app.tuners.runs.fit_arguments import compiled_and_built
+from tuner_app.tuners.stacked.lane_callbacks import LaneCallbacks
+from tuner_app.tuners.stacked.lane_model import LaneModel
+from tuner_app.tuners.stacked.stacked_trial import Run, StackedTrial
 
 
 def admit(search, stacked: StackedTrial, saved: dict | None) -> None:

@@ -13,7 +13,7 @@ from keras import tree
 from tuner_app.population import CannotStack
 from tuner_app.population.data.examples import standard
 from tuner_app.population.in_order import in_order
-from tuner_app.tuners.fit_arguments import KERAS_BATCH_SIZE, SIGNATURE, as_arrays, split
+from tuner_app.tuners.runs.fit_arguments import KERAS_BATCH_SIZE, SIGNATURE, as_arrays, split
 
 
 def in_own_order(args: tuple, kwargs: Mapping[str, Any], seed: int) -> dict[str, Any] | None:

@@ -13,14 +13,14 @@ from keras_tuner import errors
 
 from tuner_app.population import CannotStack, LaneState
 from tuner_app.population.inheritance import Copy, copy_lanes, inherited
-from tuner_app.tuners import stack_checkpoint
-from tuner_app.tuners.admission import build
-from tuner_app.tuners.exploring import copy_of
-from tuner_app.tuners.failed_run import DivergedError
-from tuner_app.tuners.member import Member
-from tuner_app.tuners.stacked_search import StackedSearch
-from tuner_app.tuners.stacked_trial import Run
-from tuner_app.tuners.trial_seed import trial_seed
+from tuner_app.tuners.runs.failed_run import DivergedError
+from tuner_app.tuners.runs.trial_seed import trial_seed
+from tuner_app.tuners.stacked import stack_checkpoint
+from tuner_app.tuners.stacked.admission import build
+from tuner_app.tuners.stacked.exploring import copy_of
+from tuner_app.tuners.stacked.member import Member
+from tuner_app.tuners.stacked.stacked_search import StackedSearch
+from tuner_app.tuners.stacked.stacked_trial import Run
 
 _LAST = 2**31  # later than any epoch
 

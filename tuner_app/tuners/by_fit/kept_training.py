@@ -6,9 +6,10 @@ from typing import Any
 import keras
 import keras_tuner
 
-from tuner_app.tuners import callback_state, model_state
-from tuner_app.tuners.fit_checkpoint import FitRuns
-from tuner_app.tuners.fit_order import in_own_order
+from tuner_app.tuners.by_fit import model_state
+from tuner_app.tuners.by_fit.fit_checkpoint import FitRuns
+from tuner_app.tuners.by_fit.fit_order import in_own_order
+from tuner_app.tuners.runs import callback_state
 
 
 class KeptTraining(keras.callbacks.Callback):

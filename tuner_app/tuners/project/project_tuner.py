@@ -17,9 +17,9 @@ from tuner_app.store import (
     refuse_foreign,
 )
 from tuner_app.store.lock import refuse_if_owned
-from tuner_app.tuners import resuming, what_was_asked
-from tuner_app.tuners.kept_weights import KeptWeights
-from tuner_app.tuners.versions import versions
+from tuner_app.tuners.project import resuming, what_was_asked
+from tuner_app.tuners.project.kept_weights import KeptWeights
+from tuner_app.tuners.project.versions import versions
 
 
 class ProjectTuner(keras_tuner.Tuner):

@@ -1,0 +1,1 @@
+"""Trials trained by Keras's own `fit`, in an order of their own, and kept amid it."""

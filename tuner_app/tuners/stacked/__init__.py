@@ -1,0 +1,1 @@
+"""Searches whose trials are lanes of a stack."""
