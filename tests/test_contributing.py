@@ -1,5 +1,7 @@
 """What CONTRIBUTING.md says: where things are, and how an optimizer is added to a copy."""
 
+import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tuner_app"
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+UPWARD = {("tuners", "cli"), ("tuners", "cluster"), ("results", "oracles")}
 COPIED = ("tuner_app", "search_spaces", "docs", "tests/optimizers", "tests/test_cards.py")
 
 ADDED = '''
@@ -64,6 +67,33 @@ def test_files_that_it_names_exist():
     # Some are named by their last part, where the package is said before.
     there = {name for name in named if (ROOT / name).exists() or any(PACKAGE.rglob(name))}
     assert named - there == {"tuner_app/optimizers/qhm.py"}  # the example's
+
+
+def imports():
+    """Which part of the package (a folder, or a file beside it) imports which: (one, other)."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        typing = [
+            n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_" in ast.dump(n.test)
+        ]
+        names = set()
+        for node in set(ast.walk(tree)) - {inner for n in typing for inner in ast.walk(n)}:
+            if isinstance(node, ast.ImportFrom):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+        mine = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        others = {name.split(".")[1] for name in names if name.startswith("tuner_app.")}
+        found |= {(mine, other) for other in others - {mine}}
+    return found
+
+
+def test_imports_run_one_way():
+    below = {}
+    for one, other in imports() - UPWARD:
+        below.setdefault(one, set()).add(other)
+    graphlib.TopologicalSorter(below).prepare()  # raises CycleError
 
 
 def blocks():

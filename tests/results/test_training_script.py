@@ -9,8 +9,8 @@ from tuner_app.results.lineage import Stretch
 from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import SAME, in_one_go, training_script
 from tuner_app.store import TrialRow
+from tuner_app.trial_seed import trial_seed
 from tuner_app.tuners.runs import ends
-from tuner_app.tuners.runs.trial_seed import trial_seed
 
 
 def observed(value):

@@ -14,7 +14,7 @@ from tuner_app.results.lineage import Stretch, lineage_of
 from tuner_app.results.model_file import destination
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader, TrialRow, answers
-from tuner_app.tuners.runs.trial_seed import trial_seed
+from tuner_app.trial_seed import trial_seed
 
 
 @dataclass(frozen=True)

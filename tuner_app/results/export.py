@@ -16,7 +16,7 @@ from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import in_one_go, training_script
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
-from tuner_app.tuners.runs.trial_seed import trial_seed
+from tuner_app.trial_seed import trial_seed
 
 WEIGHTS = "checkpoint.weights.h5"
 

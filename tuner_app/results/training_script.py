@@ -3,8 +3,8 @@
 import json
 
 from tuner_app.results.search_results import objective_parts
-from tuner_app.tuners.runs.ends import GOES_ON_FROM
-from tuner_app.tuners.runs.trial_seed import trial_seed
+from tuner_app.trial_ends import GOES_ON_FROM
+from tuner_app.trial_seed import trial_seed
 
 TEMPLATE = '''\
 """Trains again the model of trial {trial_id}, whose {objective} was {score:.6g} in its search.

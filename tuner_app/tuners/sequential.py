@@ -10,12 +10,12 @@ import keras
 from keras_tuner.src import backend, utils
 from keras_tuner.src.engine import tuner_utils
 
+from tuner_app.trial_seed import trial_seed
 from tuner_app.tuners.base import StoredTuner
 from tuner_app.tuners.by_fit import fit_checkpoint, tensorflow_draws
 from tuner_app.tuners.by_fit.fit_checkpoint import FitRuns
 from tuner_app.tuners.by_fit.kept_training import KeptTraining
 from tuner_app.tuners.runs.failed_run import DivergedError
-from tuner_app.tuners.runs.trial_seed import trial_seed
 from tuner_app.tuners.runs.waiting import longer
 from tuner_app.tuners.stacked import promotion
 

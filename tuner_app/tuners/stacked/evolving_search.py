@@ -13,8 +13,8 @@ from keras_tuner import errors
 
 from tuner_app.population import CannotStack, LaneState
 from tuner_app.population.inheritance import Copy, copy_lanes, inherited
+from tuner_app.trial_seed import trial_seed
 from tuner_app.tuners.runs.failed_run import DivergedError
-from tuner_app.tuners.runs.trial_seed import trial_seed
 from tuner_app.tuners.stacked import stack_checkpoint
 from tuner_app.tuners.stacked.admission import build
 from tuner_app.tuners.stacked.exploring import copy_of

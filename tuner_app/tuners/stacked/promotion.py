@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from tuner_app.tuners.runs.ends import FROM_BEST, FROM_WEIGHTS
+from tuner_app.trial_ends import FROM_BEST, FROM_WEIGHTS
 from tuner_app.tuners.stacked import stack_checkpoint
 from tuner_app.tuners.stacked.stacked_trial import Run, StackedTrial
 
