@@ -4,13 +4,13 @@ import ast
 from dataclasses import replace
 from types import SimpleNamespace
 
+from tuner_app import trial_ends
 from tuner_app.config import SearchConfig
 from tuner_app.results.lineage import Stretch
 from tuner_app.results.schedule_script import schedule_script
 from tuner_app.results.training_script import SAME, in_one_go, training_script
 from tuner_app.store import TrialRow
 from tuner_app.trial_seed import trial_seed
-from tuner_app.tuners.runs import ends
 
 
 def observed(value):
@@ -82,7 +82,10 @@ def test_a_promoted_trial_is_one_training_where_all_of_its_line_came_to_their_en
     assert not is_whole(replace(line[0], mode="fit"), *line[1:])
     # Begun again with another seed, or not from the very end of the one before.
     assert not is_whole(line[0], line[1], replace(line[2], failures=1))
-    for message in (ends.FROM_BEST, f"{ends.FROM_WEIGHTS}; trained by fit: a loop of its own"):
+    for message in (
+        trial_ends.FROM_BEST,
+        f"{trial_ends.FROM_WEIGHTS}; trained by fit: a loop of its own",
+    ):
         assert not is_whole(line[0], replace(line[1], message=message), line[2])
     assert not is_whole(line[0], replace(line[1], epochs=1), line[2])
     goal = {"name": "val_accuracy", "direction": "max"}

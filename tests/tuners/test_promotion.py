@@ -8,10 +8,9 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from tuner_app import oracles
+from tuner_app import oracles, trial_ends
 from tuner_app.population import alone, in_order
 from tuner_app.tuners import PopulationTuner
-from tuner_app.tuners.runs import ends
 from tuner_app.tuners.sequential import SequentialTuner
 
 STEPS = 4  # an epoch
@@ -181,4 +180,4 @@ def test_one_that_was_stopped_in_its_very_last_epoch_says_so(tmp_path, lanes):
     for row in tuner.store.trials():
         below = row.hyperparameters["tuner/round"] < row.hyperparameters["tuner/bracket"]
         stopped = row.hyperparameters["tuner/epochs"] == 2
-        assert (ends.FROM_BEST in row.message) == (below and stopped)
+        assert (trial_ends.FROM_BEST in row.message) == (below and stopped)
