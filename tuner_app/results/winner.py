@@ -28,11 +28,7 @@ def completed_trials(reader: SearchReader) -> list[TrialRow]:
     Raises:
         UserError: There is none.
     """
-    rows = [
-        row
-        for row in reader.trials()
-        if row.status == "COMPLETED" and not getattr(row.record(), "pruned", False)
-    ]
+    rows = [row for row in reader.trials() if row.status == "COMPLETED"]
     if not rows:
         raise UserError(
             f"{reader.directory} has no completed trial yet, so there is no best model."

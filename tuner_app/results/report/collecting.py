@@ -56,7 +56,7 @@ def collect(directory: str | Path, with_mistakes: bool = True) -> dict[str, Any]
                 "number": row.number,
                 "rank": None if record.score is None else place,
                 "status": record.status,
-                "pruned": _pruned(record),
+                "pruned": record.status == "PRUNED",
                 "score": record.score,
                 "best_epoch": record.best_epoch,
                 "epochs": record.epochs,
@@ -113,11 +113,6 @@ def _environment(sessions: list[dict]) -> dict[str, str]:
     """The versions of the last session; where its program lay is nobody else's business."""
     found = sessions[-1]["environment"] if sessions else {}
     return {name: value for name, value in found.items() if name != "program"}
-
-
-def _pruned(record: Any) -> bool:
-    """Whether the oracle ended a trial before its time."""
-    return bool(getattr(record, "pruned", False)) or record.status == "PRUNED"
 
 
 def _times(attempts: list[dict]) -> tuple[float | None, float | None]:
