@@ -75,21 +75,26 @@ def check(config: SearchConfig, resume: bool = False) -> None:
     search_spaces.check(config.space)
 
 
-def stored(directory: str | Path) -> tuple[SearchConfig, list[TrialRecord]]:
-    """What was asked for in a project directory, to be resumed, and the trials that are over.
+def stored(directory: str | Path) -> SearchConfig:
+    """What was asked for in a project directory, to be resumed.
 
     Raises:
         UserError: The directory holds no search, or one that was not begun from a configuration.
     """
     with SearchReader(directory) as reader:
         asked = reader.fact("config")
-        trials = [trial for trial in reader.records() if trial.status in ENDED]
     if asked is None:
         raise UserError(
             f"{directory} holds a search that was begun by a Python program of its own. Resume it "
             "with that program."
         )
-    return SearchConfig.from_dict(asked | {"project": str(directory)}), trials
+    return SearchConfig.from_dict(asked | {"project": str(directory)})
+
+
+def ended(directory: str | Path) -> list[TrialRecord]:
+    """The trials of a search that are over, in the order of their beginnings."""
+    with SearchReader(directory) as reader:
+        return [trial for trial in reader.records() if trial.status in ENDED]
 
 
 def finished(config: SearchConfig) -> Outcome | None:

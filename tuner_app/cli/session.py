@@ -22,13 +22,13 @@ def run_search(config: SearchConfig, quiet: bool, workers: Workers | None = None
         with remote.begun(config.project) as directory:
             tell(f"{config.project} is the copy of {directory}, brought up to date as it goes.")
             here = dataclasses.replace(config, project=str(directory))
-            return _run(here, finished=None, quiet=quiet, workers=workers)
+            return _run(here, resume=False, quiet=quiet, workers=workers)
     if not config.project:
         wanted, free = config.directory, first_free(config.directory)
         config = dataclasses.replace(config, project=str(free))
         if free != wanted:
             tell(f"{wanted} is taken, so this search is kept in {free}.")
-    return _run(config, finished=None, quiet=quiet, workers=workers)
+    return _run(config, resume=False, quiet=quiet, workers=workers)
 
 
 def explain_plan(config: SearchConfig) -> int:
@@ -43,7 +43,7 @@ def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -
     """Goes on with the search in `directory`. Returns the exit status."""
     address = remote.address_of(directory)
     with remote.resumed(address) if address else contextlib.nullcontext(directory) as here:
-        config, finished = experiment.stored(here)
+        config = experiment.stored(here)
         outcome = experiment.finished(config)
         if outcome is not None:
             from tuner_app.cli.summary import summary
@@ -51,7 +51,7 @@ def resume_search(directory: str, quiet: bool, workers: Workers | None = None) -
             say(quiet)(f"Nothing is left to train of the search in {config.directory}.")
             print(summary(outcome))
             return 0
-        return _run(config, finished=finished, quiet=quiet, workers=workers)
+        return _run(config, resume=True, quiet=quiet, workers=workers)
 
 
 def first_free(directory: Path) -> Path:
@@ -63,15 +63,8 @@ def first_free(directory: Path) -> Path:
     return candidate
 
 
-def _run(
-    config: SearchConfig,
-    finished: list[TrialRecord] | None,
-    quiet: bool,
-    workers: Workers | None = None,
-) -> int:
-    """`finished`: the trials that are over already when a search is resumed, None for a new one.
-    `workers`: Ray's; None: this process trains."""
-    resume = finished is not None
+def _run(config: SearchConfig, resume: bool, quiet: bool, workers: Workers | None = None) -> int:
+    """`workers`: Ray's; None: this process trains."""
     if workers is not None and config.oracle == "pbt":
         raise UserError(
             "The oracle pbt trains its members together, in one process. Leave --engine out, or "
@@ -85,7 +78,10 @@ def _run(
     from tuner_app.cli.summary import summary
 
     limits = seconds(config.time_limit), config.max_epochs_total
-    observers = [] if quiet else [progress(config.epochs, finished or [], limits)]
+    observers = []
+    if not quiet:
+        before = experiment.ended(config.directory) if resume else []
+        observers.append(progress(config.epochs, before, limits))
     interruption = Interruption()
     observers.append(interruption)
     with interruption:
