@@ -9,7 +9,7 @@ import time
 import fsspec
 import pytest
 
-from tuner_app import remote
+from tuner_app import experiment, remote
 from tuner_app.cli import session
 from tuner_app.cli.main import main
 from tuner_app.config import SearchConfig
@@ -219,10 +219,10 @@ def test_a_connection_that_was_cut_is_made_anew(server, monkeypatch):
 
 
 def test_commands_take_addresses(address, capsys, monkeypatch):
-    def run(config, finished, quiet, workers):
-        if finished is None:
+    def run(config, resume, quiet, workers):
+        if not resume:
             begin(config.directory)
-        add_trial(config.directory, len(finished or ()))
+        add_trial(config.directory, len(experiment.ended(config.directory)))
         return 0
 
     monkeypatch.setattr(session, "_run", run)
