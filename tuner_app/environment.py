@@ -132,7 +132,7 @@ def _unused_gpu(backend: str) -> str:
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
     if hidden or not (_NVIDIA_GPUS.is_dir() and any(_NVIDIA_GPUS.iterdir())):
         return ""
-    command = 'pip install "jax[cuda12]"' if backend == "JAX" else 'pip install ".[cuda]"'
+    command = 'pip install ".[jax-cuda]"' if backend == "JAX" else 'pip install ".[cuda]"'
     return f" (there is a GPU, which {backend} does not find: {command})"
 
 

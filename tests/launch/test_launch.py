@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import tomllib
@@ -50,6 +51,38 @@ def test_without_a_gpu_gpus_sh_says_so(tmp_path):
         ["bash", LAUNCH / "gpus.sh"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "launch/local.sh" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "backend", "extras"),
+    [
+        (["--space=cnn"], "", "[cuda,ray]"),
+        (["--backend=jax"], "", "[jax-cuda,ray]"),
+        (["--backend=tensorflow"], "jax", "[cuda,ray]"),
+        (["--space=cnn"], "jax", "[jax-cuda,ray]"),
+    ],
+)
+def test_gpus_sh_installs_what_the_backend_needs(flags, backend, extras, tmp_path):
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "bin").mkdir()
+    script = shutil.copy(LAUNCH / "gpus.sh", tmp_path / "launch")
+    (tmp_path / "launch" / "environment.sh").write_text(
+        'use_environment() { echo "$1"; environment=$(dirname -- "$0")/..; }\n'
+    )
+    stand_ins = {"nvidia-smi": "printf 'GPU 0\\nGPU 1\\n'", "tuner-app": 'echo "$@"'}
+    for name, does in stand_ins.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", script, *flags],
+        env={"PATH": path, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = ["search", "--engine=ray", "--num_workers=2", "--gpus_per_worker=1", *flags]
+    assert done.stdout.splitlines() == [extras, " ".join(command)]
 
 
 STAND_IN = """#!/bin/bash
