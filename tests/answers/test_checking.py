@@ -77,6 +77,24 @@ def test_flaws_of_data_are_found():
     assert leak.status == "warn" and "feature 4" in leak.advice
 
 
+def test_columns_are_named_and_the_place_of_unseen_texts_is_no_fault():
+    named = ["age", "colour=<others>", "colour=red", "colour=blue"]
+
+    def found(check, given):
+        (one,) = [f for f in data_checks.data_findings(given, SPEC, named) if f.check == check]
+        return one
+
+    unseen = splits(train=changed(slice(None), 0.0, 1))
+    assert found("constant features", unseen).status == "pass"
+    same = found("constant features", splits(train=changed(slice(None), 7.0, 2)))
+    assert same.status == "warn" and "leave out colour=red." in same.advice
+    age = {name: (x.copy(), y) for name, (x, y) in splits().items()}
+    for x, y in age.values():
+        x[:, 0] = y
+    leak = found("leaking columns", age)
+    assert "column, age, alone" in leak.found and leak.advice.startswith("age nearly")
+
+
 @pytest.mark.parametrize(("copies", "status"), [(0, "pass"), (1, "fail")])
 def test_copies_between_splits_are_counted(copies, status):
     train, (x, y) = table(), table(60, seed=1)

@@ -99,6 +99,8 @@ def test_mixed_columns_become_the_features_that_the_notes_tell(mixed):
         for column, (colour, _) in enumerate(commonest, start=2):
             same = np.array([colours[i] == colour for i in places(split)])
             assert (features[:, column] == same).all()
+    shown = ["colour=" + (colour or "''") for colour, _ in commonest]
+    assert list(dataset.feature_names) == ["size", "colour=<others>", *shown]
     notes = "\n".join(dataset.notes)
     assert f"Column 'size': 10 missing filled with the training mean {mean:.6g}." in notes
     assert "Column 'colour': text, one feature for each of 3 categories" in notes

@@ -36,6 +36,7 @@ def assemble(
     preprocessing: keras.Model,
     split: Callable[[np.ndarray, np.ndarray], Split],
     notes: Sequence[str] = (),
+    feature_names: Sequence[str] | None = None,
 ) -> Dataset:
     """A data set out of indices into one pool of examples.
 
@@ -46,7 +47,7 @@ def assemble(
         class_names: In the order of the labels; None for regression.
         preprocessing: The fitted model from raw inputs to features.
         split: Makes a split of (indices, their targets).
-        notes: See `Dataset`.
+        notes, feature_names: See `Dataset`.
     """
     scale: dict[str, Any] = {}
     if class_names is None:
@@ -66,7 +67,13 @@ def assemble(
         **scale,
     )
     splits = [split(part, targets[part]) for part in parts]
-    return Dataset(spec, *splits, preprocessing=preprocessing, notes=tuple(notes))
+    return Dataset(
+        spec,
+        *splits,
+        preprocessing=preprocessing,
+        notes=tuple(notes),
+        feature_names=None if feature_names is None else tuple(feature_names),
+    )
 
 
 def in_memory(raw, preprocessing: keras.Model) -> Callable[[np.ndarray, np.ndarray], Split]:

@@ -68,6 +68,7 @@ def load(address: Address, limits: Limits) -> Dataset:
         preprocessing,
         split,
         _notes(table, reader, fitted),
+        fitted.feature_names,
     )
 
 

@@ -105,6 +105,7 @@ class Dataset:
         preprocessing: Keras model from raw inputs to features, fitted on the training split only;
             it saves and loads within `.keras` files. None where features are the raw inputs.
         notes: What was found, filled, encoded or left out, one sentence each.
+        feature_names: Of tables with named columns, a name for each feature; else None.
     """
 
     spec: DataSpec
@@ -113,3 +114,4 @@ class Dataset:
     test: Split
     preprocessing: keras.Model | None = None
     notes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] | None = None

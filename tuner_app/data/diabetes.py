@@ -26,9 +26,18 @@ def load(address: Address, limits: Limits) -> Dataset:
     from tuner_app.data.preprocessing import standardization
 
     check(address)
-    measurements, targets = load_diabetes(return_X_y=True, scaled=False)
-    measurements = measurements.astype("float32")
+    bunch = load_diabetes(scaled=False)
+    measurements, targets = bunch.data.astype("float32"), bunch.target
     parts = carve(len(targets), (VALIDATION_SHARE, TEST_SHARE), seed=limits.seed)
     preprocessing = standardization((10,), [measurements[parts[0]]])
     split = in_memory(measurements, preprocessing)
-    return assemble(SPEC, "tabular", parts, targets, None, preprocessing, split)
+    return assemble(
+        SPEC,
+        "tabular",
+        parts,
+        targets,
+        None,
+        preprocessing,
+        split,
+        feature_names=bunch.feature_names,
+    )

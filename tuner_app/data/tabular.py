@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 MOST_CATEGORIES = 100
+OTHERS = "<others>"  # in the name of the feature for texts that have none of their own
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})\b")
 
 # Column name to values of shape (n, 1): float32 with NaN where missing, or str objects.
@@ -42,6 +43,16 @@ class Fitted:
     def width(self) -> int:
         """Number of features."""
         return len(self.numbers) + sum(len(seen) + 1 for seen in self.categories.values())
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of every feature, in the order of `model`: its column, and of text the category too."""
+        categories = (
+            f"{name}={value}"
+            for name, seen in self.categories.items()
+            for value in (OTHERS, *(text or "''" for text in seen))
+        )
+        return (*self.numbers, *categories)
 
     def model(self) -> keras.Model:
         """The preprocessing model."""

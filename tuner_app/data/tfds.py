@@ -113,10 +113,12 @@ def load(address: Address, limits: Limits) -> Dataset:
         raw = kept.map(lambda _, example: read.raw(example), num_parallel_calls=2)
         return (_as_columns(chunk) for chunk in raw.batch(_CHUNK).as_numpy_iterator())
 
+    feature_names = None
     if read.kind == "columns":
         fitted = tabular.fit(read.numbers, read.texts, train_chunks)
         preprocessing = fitted.model()
         notes += tabular.notes(fitted, {})
+        feature_names = fitted.feature_names
     elif read.pixels and size is not None:
         raw_shape = (None, None, read.shape[2])
         preprocessing = models.rescaling(raw_shape, 0, 255, size=size, dtype="float32")
@@ -142,7 +144,15 @@ def load(address: Address, limits: Limits) -> Dataset:
 
     kind = "image" if read.kind == "image" else "tabular"
     return assemble(
-        address.text, kind, parts, targets, class_names, preprocessing, split, [*rule, *notes]
+        address.text,
+        kind,
+        parts,
+        targets,
+        class_names,
+        preprocessing,
+        split,
+        [*rule, *notes],
+        feature_names,
     )
 
 

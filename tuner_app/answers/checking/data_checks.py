@@ -1,11 +1,12 @@
 """Checks of the data alone: labels, duplicates, columns, scale. NumPy and scikit-learn."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tuner_app.answers.checking.finding import Finding, graded
+from tuner_app.data.tabular import OTHERS
 
 MOST_ROWS = 50_000  # of a split that are looked at
 RARE = 0.1  # a class with fewer examples than this share of the largest is rare
@@ -16,14 +17,20 @@ LARGE = 100.0  # a feature this far from 0 is not scaled
 Split = tuple[np.ndarray, np.ndarray]
 
 
-def data_findings(splits: Mapping[str, Split], spec: Any) -> Iterator[Finding]:
+def data_findings(
+    splits: Mapping[str, Split], spec: Any, names: Sequence[str] | None = None
+) -> Iterator[Finding]:
     """Every check of the data.
 
     Args:
         splits: "train", "validation" and "test" to features (examples, ...) and targets. Of the
             test split only duplicates and labels are counted; no model sees it.
         spec: The `DataSpec`.
+        names: Of every feature, where its column has one.
     """
+    if names is None:
+        width = int(np.prod(splits["train"][0].shape[1:]))
+        names = [f"feature {i}" for i in range(width)]
     yield numbers_are_finite(splits)
     if spec.task == "classification":
         yield labels_are_balanced(splits, spec.class_names or range(spec.num_classes))
@@ -31,10 +38,10 @@ def data_findings(splits: Mapping[str, Split], spec: Any) -> Iterator[Finding]:
     else:
         yield targets_are_spread(splits["train"][1])
     yield splits_are_apart(splits)
-    yield columns_vary(splits["train"][0], spec.kind)
+    yield columns_vary(splits["train"][0], spec.kind, names)
     yield features_are_scaled(splits["train"][0])
     if spec.kind == "tabular":
-        yield no_column_leaks(splits["train"], splits["validation"], spec.task)
+        yield no_column_leaks(splits["train"], splits["validation"], spec.task, names)
 
 
 def numbers_are_finite(splits: Mapping[str, Split]) -> Finding:
@@ -131,16 +138,18 @@ def splits_are_apart(splits: Mapping[str, Split]) -> Finding:
     )
 
 
-def columns_vary(x: np.ndarray, kind: str) -> Finding:
-    """No feature is the same for all training examples."""
+def columns_vary(x: np.ndarray, kind: str, names: Sequence[str]) -> Finding:
+    """No feature is the same for all training examples, but the one of a text column that waits
+    for categories which the training examples lack."""
     flat = _flat(x)
     constant = np.flatnonzero(np.ptp(flat, axis=0) == 0)
+    constant = [i for i in constant if not names[i].endswith(f"={OTHERS}")]
     found = f"{len(constant)} of {flat.shape[1]} features are constant"
     if kind == "image":
         found += " (pixels at an image's border often are)" if len(constant) else ""
         whole = len(constant) == flat.shape[1]
         return graded("constant features", found, fail="The images are all the same." * whole)
-    named = _few([f"feature {i}" for i in constant])
+    named = _few([names[i] for i in constant])
     return graded(
         "constant features",
         found,
@@ -161,7 +170,7 @@ def features_are_scaled(x: np.ndarray) -> Finding:
     )
 
 
-def no_column_leaks(train: Split, validation: Split, task: str) -> Finding:
+def no_column_leaks(train: Split, validation: Split, task: str, names: Sequence[str]) -> Finding:
     """No single column tells the target almost alone, as an id or a later measurement does."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -176,12 +185,12 @@ def no_column_leaks(train: Split, validation: Split, task: str) -> Finding:
         for i in range(x.shape[1])
     ]
     limit = max(LEAK, usual + 0.5 * (1 - usual)) if task == "classification" else LEAK
-    leaking = [f"feature {i}" for i in np.flatnonzero(np.array(scores) >= limit)]
+    leaking = [names[i] for i in np.flatnonzero(np.array(scores) >= limit)]
     best = int(np.argmax(scores))
     measure = "accuracy" if task == "classification" else "R²"
     return graded(
         "leaking columns",
-        f"the most telling column, feature {best}, alone gives a validation {measure} of "
+        f"the most telling column, {names[best]}, alone gives a validation {measure} of "
         f"{scores[best]:.3f}",
         warn=f"{_few(leaking)} nearly gives the answer away: will it be known when you predict?"
         if leaking

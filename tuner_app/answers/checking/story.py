@@ -29,7 +29,7 @@ def findings(config: SearchConfig) -> Iterator[Finding | RateTest]:
     spec = dataset.spec
     splits = {name: _part(getattr(dataset, name)) for name in SPLITS}
     splits = {name: split for name, split in splits.items() if len(split[1])}
-    yield from data_findings(splits, spec)
+    yield from data_findings(splits, spec, dataset.feature_names)
     steps = config.steps(len(splits["train"][1]))
     space = search_spaces.load(config.space, spec, config.optimizers, steps)
 
