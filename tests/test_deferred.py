@@ -46,15 +46,29 @@ def test_a_module_of_a_package_that_is_there(before, package):
     assert deferred_package.one is sys.modules[f"{package}.one"]  # bound by the import
 
 
-def test_other_modules_and_contents_are_not_there_while_it_is_deferred(package):
+def test_what_is_used_at_once_is_imported_at_once(package):
+    with deferred(package, f"{package}.one"):
+        import deferred_package as early
+        from deferred_package.one import NAME
+
+        assert NAME == "one" and f"{package}.two" not in sys.modules
+        import deferred_package.two
+
+        assert deferred_package.two.NAME == "two" and early.two is deferred_package.two
+    import deferred_package.one
+
+    assert deferred_package.one.NAME == "one" and deferred_package.two.NAME == "two"
+    assert deferred_package is sys.modules[package]
+
+
+def test_a_module_that_is_not_there_is_not_found(package):
     with deferred(package, f"{package}.one"):
         with pytest.raises(ImportError):
-            import deferred_package.two
+            import deferred_package.missing
         with pytest.raises(ImportError):
-            from deferred_package.one import NAME  # noqa: F401
-    import deferred_package.two
-
-    assert deferred_package.two.NAME == "two"
+            from deferred_package.one import MISSING  # noqa: F401
+    with pytest.raises(ImportError):
+        import deferred_package.missing  # noqa: F401
 
 
 def test_a_module_that_was_imported_before_stays_itself(package):

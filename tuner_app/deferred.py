@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def deferred(*names: str) -> Iterator[None]:
-    """Who imports one of these modules inside gets what stands for it.
+    """Who imports one of these modules inside gets what stands for it, and at the first use of it,
+    inside or later, the module itself.
 
     Of a package that is not installed, and of a module that was imported before, nothing changes.
-    Where a package stands in, those of its modules that are not named are not found inside.
 
     >>> with deferred("wave"):
     ...     import wave
@@ -22,16 +22,22 @@ def deferred(*names: str) -> Iterator[None]:
     """
     stand_ins = {name: _StandIn(name) for name in names if _can_wait(name)}
     sys.modules.update(stand_ins)
+    for name in stand_ins:
+        _bind(name)
     try:
         yield
     finally:
         for name, stand_in in stand_ins.items():
-            del sys.modules[name]
-            # Python binds a module in its package when it imports it, which nobody did.
-            package, _, last = name.rpartition(".")
-            around = stand_ins.get(package) or sys.modules.get(package)
-            if around is not None:
-                vars(around).setdefault(last, stand_in)
+            _bind(name)  # if its package was imported meanwhile
+            if sys.modules.get(name) is stand_in:  # else somebody has used it
+                del sys.modules[name]
+
+
+def _bind(name: str) -> None:
+    """Binds a module in its package, if that is there, as Python does when it imports one."""
+    package, _, last = name.rpartition(".")
+    if package in sys.modules and name in sys.modules:
+        vars(sys.modules[package]).setdefault(last, sys.modules[name])
 
 
 def _can_wait(name: str) -> bool:
@@ -41,7 +47,23 @@ def _can_wait(name: str) -> bool:
 
 class _StandIn(types.ModuleType):
     def __getattr__(self, name: str):
-        # What Python's import asks of it, or somebody inside, to whom the module is not there yet.
-        if name.startswith("__") or sys.modules.get(self.__name__) is self:
+        if name == "__path__":  # Python asks whether there is one, before it asks for more
+            return _Path(self)
+        if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no {name!r}")
-        return getattr(importlib.import_module(self.__name__), name)
+        return getattr(self._itself(), name)
+
+    def _itself(self) -> types.ModuleType:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return importlib.import_module(self.__name__)
+
+
+class _Path:
+    """Where the modules of a package are that is not imported yet: to look there imports it."""
+
+    def __init__(self, package: _StandIn):
+        self._package = package
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._package._itself().__path__)
