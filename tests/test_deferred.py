@@ -84,6 +84,12 @@ def test_what_is_not_installed_is_not_found(package):
         import no_such_package.one  # noqa: F401
 
 
+def test_what_is_blocked_stays_blocked(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with deferred(package, f"{package}.one"), pytest.raises(ImportError):
+        import deferred_package.one  # noqa: F401
+
+
 def test_an_error_leaves_no_stand_in(package):
     with pytest.raises(KeyboardInterrupt), deferred(package):
         raise KeyboardInterrupt

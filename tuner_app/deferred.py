@@ -41,8 +41,12 @@ def _bind(name: str) -> None:
 
 
 def _can_wait(name: str) -> bool:
+    if name in sys.modules:
+        return False
     root = name.partition(".")[0]
-    return name not in sys.modules and importlib.util.find_spec(root) is not None
+    if root in sys.modules:
+        return sys.modules[root] is not None
+    return importlib.util.find_spec(root) is not None
 
 
 class _StandIn(types.ModuleType):
