@@ -14,8 +14,6 @@ import threading
 import warnings
 from collections.abc import Sequence
 
-from absl import flags
-
 from tuner_app.cli import (
     board,
     check,
@@ -101,7 +99,7 @@ def _status(words: list[str]) -> int:
         status = _dispatch(words)
         sys.stdout.flush()
         return status
-    except (UserError, flags.Error) as error:
+    except UserError as error:
         print(f"tuner-app: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except MemoryError:

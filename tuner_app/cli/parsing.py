@@ -1,5 +1,7 @@
 """Command-line words to absl flag values, and absl flags to help text."""
 
+import difflib
+import re
 import textwrap
 from types import ModuleType
 from typing import Any
@@ -38,8 +40,8 @@ def parse(command: ModuleType, words: list[str]) -> tuple[flags.FlagValues, list
     `--max-trials` means `--max_trials`.
 
     Raises:
-        absl.flags.Error: An unknown flag, or a value that the flag does not take.
-        UserError: The command takes fewer or more positional arguments.
+        UserError: An unknown flag, a value that the flag does not take, or fewer or more
+            positional arguments than the command takes.
     """
     flag_values = flags.FlagValues()
     command.define_flags(flag_values)
@@ -47,6 +49,8 @@ def parse(command: ModuleType, words: list[str]) -> tuple[flags.FlagValues, list
         positional = flag_values(["tuner-app", *map(_with_underscores, words)])[1:]
     except UnicodeError:
         raise UserError("Got a --flagfile that is not text. Expected one flag a line.") from None
+    except flags.Error as error:
+        raise UserError(_in_plain_words(error, flag_values, command)) from None
     wanted = [word for word in command.USAGE.split() if word.isupper()]
     if len(positional) != len(wanted):
         expected = " ".join(wanted) or "flags only"
@@ -54,6 +58,34 @@ def parse(command: ModuleType, words: list[str]) -> tuple[flags.FlagValues, list
         more = getattr(command, "EXPECTED", "")
         raise UserError(f"Got {got}, expected {expected}. Usage: tuner-app {command.USAGE}{more}")
     return flag_values, positional
+
+
+def _in_plain_words(error: flags.Error, flag_values: flags.FlagValues, command: ModuleType) -> str:
+    """What absl finds wrong: what was received, what was expected, where all flags are listed."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        name = error.flagname.removeprefix("no")
+        near = difflib.get_close_matches(name, list(flag_values), n=1, cutoff=0.5)
+        hint = f" Did you mean --{near[0]}?" if near else ""
+        every = f"tuner-app {command.USAGE.split()[0]} --help"
+        return f"Unknown flag --{error.flagname}.{hint} All are listed by {every}."
+    cause = error.__context__
+    if isinstance(error, flags.CantOpenFlagFileError) and isinstance(cause, OSError):
+        return f"Can't read the flags in {cause.filename}: {cause.strerror}."
+    text = str(error)
+    found = re.match(r"flag --(\w+)=", text)
+    flag = flag_values[found[1]] if found and found[1] in flag_values else None
+    if flag is None or not text.endswith(f": {cause}"):
+        return text
+    choices = getattr(flag.parser, "enum_values", None)
+    if flag.boolean:
+        expected = "no value, true or false"
+    elif choices:
+        expected = f"one of {', '.join(choices)}"
+    elif flag.flag_type() == "float":
+        expected = "a number, such as 0.5"
+    else:
+        return text
+    return f"{text.removesuffix(f': {cause}')}: expected {expected}."
 
 
 def command_help(name: str, command: ModuleType) -> str:
