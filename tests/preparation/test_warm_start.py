@@ -1,6 +1,7 @@
 """Points to try first, and what past searches give to a new one."""
 
 import json
+import re
 
 import keras_tuner
 import pytest
@@ -163,8 +164,25 @@ def test_points_are_a_list_of_objects(tmp_path):
     assert warm_start.points(file) == [{"x": 0.5}, {}]
     file.write_text(json.dumps({"x": 0.5}))
     assert warm_start.points(file) == [{"x": 0.5}]
-    with pytest.raises(UserError, match="Unknown hyperparameter 'unit'. Did you mean 'units'"):
-        warm_start.check_names([{"unit": 3}], {"units": [], "x": []})
+
+
+def test_points_with_names_or_values_that_the_space_lacks_are_refused():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("kind", ["a", "b"])
+    hp.Int("units", 8, 64, step=8)
+    with hp.conditional_scope("kind", ["b"]):
+        hp.Float("rate", 1e-4, 1e-2, sampling="log")
+    fine = [{}, {"units": 8}, {"kind": "a", "rate": 7}, {"kind": "b", "rate": 1e-2}]
+    warm_start.check_points(fine, hp)
+    for point, words in (
+        ({"unit": 8}, "Unknown hyperparameter 'unit'. Did you mean 'units'"),
+        ({"kind": "c"}, "has kind='c'. Expected one of a, b."),
+        ({"units": 72}, "has units=72. Expected a number from 8 to 64 in steps of 8."),
+        ({"units": "8"}, "has units='8'. Expected a number"),
+        ({"kind": "b", "rate": 0.1}, "has rate=0.1. Expected a number from 0.0001 to 0.01."),
+    ):
+        with pytest.raises(UserError, match=re.escape(words)):
+            warm_start.check_points([*fine, point], hp)
 
 
 def test_files_are_found_again_from_anywhere(tmp_path):

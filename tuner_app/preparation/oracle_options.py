@@ -97,8 +97,9 @@ def _population_plan(oracle: Any) -> str:
     """What is done after each interval, in words."""
     number = max(1, int(oracle.quantile * oracle.population + 1e-9))
     copied = f"the {number} last go" if number > 1 else "the last goes"
+    interval = "epoch" if oracle.interval == 1 else f"{oracle.interval} epochs"
     return (
-        f"A population of {oracle.population}: after every {oracle.interval} epochs {copied} on "
+        f"A population of {oracle.population}: after every {interval} {copied} on "
         f"from the weights of the first {f'{number} ' if number > 1 else ''}with changed "
         "hyperparameters."
     )

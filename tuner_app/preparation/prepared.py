@@ -89,7 +89,7 @@ def prepare(
     }
     found = tuner.oracle.get_space()
     enqueued = len(options.get("first", ())) - len(past.first)
-    warm_start.check_names(options.get("first", ())[:enqueued], found._hps)
+    warm_start.check_points(options.get("first", ())[:enqueued], found)
     told = (*past.lines(found), *told, *oracle_plan(config, tuner.oracle))
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
@@ -138,7 +138,9 @@ def _headline(config: SearchConfig, dataset: data.Dataset, device: str) -> str:
         for split, size in dataset.spec.sizes.items()
     )
     long = f" of {config.steps_per_epoch} batches" if config.steps_per_epoch else ""
+    trials = "1 trial" if config.trials == 1 else f"{config.trials} trials"
+    epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
     return (
-        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {config.trials} trials "
-        f"of at most {config.epochs} epochs{long} on {device}. In {config.directory}."
+        f"Searching {config.space} for {dataset.spec.name} ({sizes}): {trials} of at most "
+        f"{epochs}{long} on {device}. In {config.directory}."
     )

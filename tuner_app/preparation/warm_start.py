@@ -185,10 +185,39 @@ def past(
     return Past(tuple(found))
 
 
-def check_names(found: Iterable[dict[str, Any]], known: Iterable[str]) -> None:
-    """Raises `UserError` for a point with a name that no hyperparameter has."""
-    names = set(known)
+def check_points(found: Iterable[dict[str, Any]], hyperparameters: Any) -> None:
+    """Raises `UserError` for a point with a name that no hyperparameter has, or with a value that
+    its hyperparameter can't have.
+
+    Args:
+        hyperparameters: The search's, as KerasTuner has them.
+    """
+    from tuner_app.oracles.dimensions import SearchSpace
+
+    space = SearchSpace(hyperparameters)
     for point in found:
         for name in point:
-            if name not in names:
-                raise unknown("hyperparameter", name, names)
+            if name not in hyperparameters._hps:
+                raise unknown("hyperparameter", name, hyperparameters._hps)
+        for name in _changed(space, point):
+            raise UserError(
+                f"A point to try first has {name}={point[name]!r}. Expected "
+                f"{_values(hyperparameters._hps[name][0])}."
+            )
+
+
+def _values(definition: Any) -> str:
+    """Which values a hyperparameter has, in words.
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> _ = hp.Choice("kind", ["a", "b"]), hp.Int("units", 8, 64, step=8), hp.Boolean("bias")
+    >>> [_values(definition) for definition in hp.space]
+    ['one of a, b', 'a number from 8 to 64 in steps of 8', 'one of True, False']
+    """
+    if not hasattr(definition, "min_value"):
+        return f"one of {', '.join(map(str, definition.values))}"
+    steps = "" if definition.step is None else f" in steps of {definition.step}"
+    if steps and definition.sampling != "linear":
+        steps = f", each {definition.step} times the one before"
+    return f"a number from {definition.min_value} to {definition.max_value}{steps}"
