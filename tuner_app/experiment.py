@@ -47,6 +47,7 @@ class Outcome:
         stack: How trials were stacked, and why so; "" where none were.
         ended: Why the search, or trials that were open, ended early, or that the target was
             reached; "" otherwise.
+        out_of_time: Whether trials are left, which a resume has time for again.
         edges: Ranges of hyperparameters that were too narrow, by the best trials.
         extendable: Whether the same search with `extend_ranges` would widen them.
     """
@@ -58,6 +59,7 @@ class Outcome:
     failure: str = ""
     stack: str = ""
     ended: str = ""
+    out_of_time: bool = False
     edges: tuple[results.Edge, ...] = ()
     extendable: bool = False
 
@@ -128,6 +130,7 @@ def run_search(
     began = time.monotonic()
     _check_directory(config.directory, resume)
     from tuner_app import tuners
+    from tuner_app.oracles.budget import OUT_OF_TIME
 
     prepared = prepare(config, observers)
     tuner = prepared.tuner
@@ -152,7 +155,11 @@ def run_search(
     if not failure:
         _picture_mistakes(config, prepared.dataset, outcome.best)
         note_over(config, account)
-    return dataclasses.replace(outcome, seconds=time.monotonic() - began)
+    return dataclasses.replace(
+        outcome,
+        seconds=time.monotonic() - began,
+        out_of_time=not whole and account["ended"].startswith(OUT_OF_TIME),
+    )
 
 
 def note_over(config: SearchConfig, account: Mapping[str, str]) -> None:
@@ -218,9 +225,15 @@ def _picture_mistakes(config: SearchConfig, dataset: data.Dataset, best: TrialRe
 def _check_directory(directory: Path, resume: bool) -> None:
     refuse_foreign(directory)
     if not resume and holds_search(directory):
+        with SearchReader(directory) as reader:
+            over = reader.over() is not None
+        name = shlex.quote(str(directory))
         raise UserError(
-            f"{directory} holds a search already. Go on with it: tuner-app resume "
-            f"{shlex.quote(str(directory))}; or choose another --project."
+            f"{directory} holds a finished search. See it: tuner-app results {name}; or choose "
+            f"another --project, where --warm_start={name} begins with what this one found."
+            if over
+            else f"{directory} holds a search already. Go on with it: tuner-app resume {name}; or "
+            "choose another --project."
         )
     nearest = directory.absolute()
     while not nearest.exists():

@@ -1,5 +1,6 @@
 """What a search shows while it runs: the state behind both views, plain lines, the live view."""
 
+import dataclasses
 import io
 
 import pytest
@@ -50,11 +51,15 @@ def test_plain_lines_one_a_trial(capsys):
     view.epoch_ended("0001", 0, 0, {"val_accuracy": 0.7})
     view.trial_ended(trial(1, 0.75))
     view.trial_ended(trial(2, message="Diverged: the loss is nan"))
+    view.trial_ended(dataclasses.replace(trial(3, 0.25), epochs=1))
+    view.trial_ended(dataclasses.replace(trial(4, 0.25), hyperparameters={}))
     view.search_ended({})
     values = "3 epochs  1.5 s  optimizer=adam learning_rate=0.001235"
     assert capsys.readouterr().out.splitlines() == [
         f"trial 0001 (2/3)  val_accuracy 0.7500, the best so far  {values}",
         f"trial 0002 (3/3)  FAILED Diverged: the loss is nan  {values}",
+        f"trial 0003 (4/3)  val_accuracy 0.2500  {values.replace('3 epochs', '1 epoch')}",
+        "trial 0004 (5/3)  val_accuracy 0.2500  3 epochs  1.5 s",
     ]
 
 

@@ -33,6 +33,21 @@ def test_best_counts_reasons_and_next_steps(monkeypatch):
     assert "  tuner-app board 'my search'" in lines
 
 
+def test_why_trials_failed_is_told_below_their_number():
+    lines = summary(
+        outcome(GOOD, BAD, stack="5 lanes", ended="the target was reached")
+    ).splitlines()
+    begun = lines.index("Trials:   1 completed, 1 failed; trained 1 one by one")
+    assert lines[begun + 1] == "          1 failed: Diverged: loss is nan in epoch 1"
+    assert lines[begun + 2 : begun + 4] == ["Ended:    the target was reached", "Stack:    5 lanes"]
+
+
+def test_a_search_out_of_time_can_be_gone_on_with():
+    lines = summary(outcome(GOOD, out_of_time=True)).splitlines()
+    assert lines[lines.index("Next:") + 1].endswith(" resume 'my search'")
+    assert " resume " not in summary(outcome(GOOD))
+
+
 def test_ten_trials_are_shown_a_line_each():
     lines = summary(outcome(*[GOOD] * 13)).splitlines()
     assert sum("COMPLETED" in line for line in lines) == 10

@@ -134,12 +134,19 @@ def test_table_and_csv_say_the_same(finished, capsys):
     assert [row[:3] for row in rows] == expected
 
 
-def test_search_in_the_same_directory_is_refused_and_names_resume(finished, capsys):
+def test_search_in_the_same_directory_is_refused_and_says_what_to_do(finished, tmp_path, capsys):
     project, _ = finished
     before = (project / "search.db").read_bytes()
     assert main(["search", *SMALL, f"--project={project}"]) == 2
-    assert f"tuner-app resume '{project}'" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert f"finished search. See it: tuner-app results '{project}'" in refused
+    assert f"--warm_start='{project}'" in refused
     assert (project / "search.db").read_bytes() == before
+    stopped = shutil.copytree(project, tmp_path / "stopped")
+    with contextlib.closing(sqlite3.connect(stopped / "search.db")) as connection, connection:
+        connection.execute("DELETE FROM facts WHERE name = 'over'")
+    assert main(["search", *SMALL, f"--project={stopped}"]) == 2
+    assert f"Go on with it: tuner-app resume {stopped};" in capsys.readouterr().err
 
 
 def test_resuming_a_finished_search_is_told_without_tensorflow(finished, tmp_path, capsys):
@@ -175,6 +182,14 @@ def test_a_search_that_ended_by_its_time_goes_on_when_it_is_resumed(in_empty_fol
     assert main(words) == 0
     assert main(["resume", "p"]) == 0
     assert "Searching linear" in capsys.readouterr().out
+
+
+def test_trials_that_there_was_no_time_for_are_left_to_a_resume(in_empty_folder, capsys):
+    words = ["search", *SMALL, "--max_trials=2", "--lanes=1", "--project=p", "--quiet"]
+    assert main([*words, "--time_limit=0.001"]) == 0
+    printed = capsys.readouterr().out
+    assert "Ended:    the time limit of" in printed and " resume p\n" in printed
+    assert "Stack:    1 lane, as asked for" in printed
 
 
 def test_same_seed_same_search(finished, in_empty_folder, capsys):

@@ -111,11 +111,10 @@ class PlainProgress(Observer):
         else:
             best = ", the best so far" if state.best is trial else ""
             outcome = f"{state.objective} {trial.score:.4f}{best}"
-        print(
-            f"trial {trial.trial_id} ({count})  {outcome}  {trial.epochs} epochs  "
-            f"{trial.seconds:.1f} s  {values(trial.hyperparameters)}",
-            flush=True,
-        )
+        epochs = "1 epoch" if trial.epochs == 1 else f"{trial.epochs} epochs"
+        parts = [f"trial {trial.trial_id} ({count})", outcome, epochs, f"{trial.seconds:.1f} s"]
+        parts += [values(trial.hyperparameters)] if trial.hyperparameters else []
+        print("  ".join(parts), flush=True)
 
     def population_compared(self, epoch: int, epochs: int, best: float | None, copies: int) -> None:
         state = self._state

@@ -84,6 +84,8 @@ def _counts(outcome: Outcome) -> list[str]:
     by_fit = [t.message.partition(BY_FIT)[2] for t in completed + pruned if BY_FIT in t.message]
     for reason, count in Counter(by_fit).most_common():
         lines.append(f"          {count} {BY_FIT}{reason}")
+    for reason, count in Counter(trial.message for trial in failed).most_common():
+        lines.append(f"          {count} failed: {reason}")
     if outcome.ended:
         lines.append(f"Ended:    {outcome.ended}")
     if outcome.results.population is not None:
@@ -92,8 +94,6 @@ def _counts(outcome: Outcome) -> list[str]:
         )
     if outcome.stack:
         lines.append(f"Stack:    {outcome.stack}")
-    for reason, count in Counter(trial.message for trial in failed).most_common():
-        lines.append(f"          {count} failed: {reason}")
     return [
         *lines,
         f"Device:   {outcome.device}",
@@ -107,8 +107,10 @@ def _advice(outcome: Outcome, edge: results.Edge) -> str:
 
 
 def _next(outcome: Outcome) -> list[str]:
+    resume = [f"  {command_line('resume', outcome.directory)}"] if outcome.out_of_time else []
     return [
         "Next:",
+        *resume,
         f"  {command_line('confirm', outcome.directory)}",
         f"  {command_line('report', outcome.directory)}",
         f"  {command_line('board', outcome.directory)}",

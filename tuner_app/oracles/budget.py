@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from tuner_app.errors import UserError
 
+OUT_OF_TIME = "the time limit"  # how the one reason begins after which a resume goes on
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -73,7 +75,7 @@ class Spent:
             now = self._clock()
             self._began = now if self._began is None else self._began
             if now - self._began >= budget.seconds:
-                return f"the time limit of {budget.seconds:g} seconds is over"
+                return f"{OUT_OF_TIME} of {budget.seconds:g} seconds is over"
         return ""
 
     @property
