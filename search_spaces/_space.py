@@ -23,7 +23,6 @@ class SearchSpace(keras_tuner.HyperModel):
     """
 
     kinds = ("image", "tabular")
-    builds_anew = True  # all of a model at each `build`: see `PopulationTuner`
     model_class = keras.Model
 
     def __init__(self, spec, optimizers=("adam",), steps=None, losses=()):

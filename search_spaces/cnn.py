@@ -24,6 +24,7 @@ class Space(SearchSpace):
 
     kinds = ("image",)
     model_class = MixUpModel
+    builds_anew = True  # see `PopulationTuner`
 
     def __init__(self, spec, optimizers=("adam",), steps=None, losses=()):
         super().__init__(spec, optimizers, steps, losses)

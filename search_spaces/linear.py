@@ -15,6 +15,8 @@ from search_spaces._space import SearchSpace
 class Space(SearchSpace):
     """One dense layer on the flattened inputs, with weight penalties."""
 
+    builds_anew = True  # see `PopulationTuner`
+
     def outputs(self, hp, inputs):
         regularization = hyperparameters.regularization(hp)
         x = keras.layers.Flatten()(inputs)

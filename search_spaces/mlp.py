@@ -15,6 +15,8 @@ from search_spaces._space import SearchSpace
 class Space(SearchSpace):
     """One or two hidden layers, normalized by batch; `layers` and `units` are the model's shape."""
 
+    builds_anew = True  # see `PopulationTuner`
+
     def outputs(self, hp, inputs):
         regularization = hyperparameters.regularization(hp)
         layers = hp.Int("layers", 1, 2)

@@ -20,6 +20,7 @@ class Space(SearchSpace):
     """Residual blocks beside a linear path; `blocks` and `units` are the model's shape."""
 
     kinds = ("tabular",)
+    builds_anew = True  # see `PopulationTuner`
 
     def outputs(self, hp, inputs):
         regularization = hyperparameters.regularization(hp)

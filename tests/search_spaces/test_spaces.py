@@ -52,6 +52,7 @@ def test_every_space_is_tested():
 @pytest.mark.parametrize("name, spec", FITTING)
 def test_a_space_suits_its_task(name, spec):
     space = search_spaces.load(name, spec, ("adam", "nesterov"))
+    assert vars(type(space))["builds_anew"]
     model = space.build(keras_tuner.HyperParameters())
     x, y = examples(spec)
     history = model.fit(x, y, validation_data=(x, y), verbose=0).history

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 
 from tuner_app import oracles
 from tuner_app.errors import UserError
+from tuner_app.population.models import building
 from tuner_app.store import SearchReader
 from tuner_app.tuners import PopulationTuner, SequentialTuner
 
@@ -133,6 +135,40 @@ def test_of_a_resumed_search_what_is_left_is_planned(tuner):
     over = tuner(plain, trials=5)
     search(over)  # which builds no model to plan by
     assert over.plan.reason == "no trial is left" and over.how_stacked == ""
+
+
+class Anew(keras_tuner.HyperModel):
+    builds_anew = True
+
+    def build(self, hp):
+        return build(hp)
+
+
+class Keeping(Anew):
+    """A subclass that keeps a layer for all of its models."""
+
+    kept = None
+
+    def build(self, hp):
+        self.kept = self.kept or keras.layers.Dense(3, "tanh", name="kept")
+        model = keras.Sequential([keras.Input((4,)), self.kept, keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-2, 1e-1)), "mse")
+        return model
+
+
+@pytest.mark.parametrize("hypermodel, light", [(Anew, True), (Keeping, False)])
+def test_models_are_looked_at_without_variables_if_their_class_says_so(
+    tuner, monkeypatch, hypermodel, light
+):
+    looked = []
+
+    def looked_at(light):
+        looked.append(light)
+        return building.looked_at(light)
+
+    monkeypatch.setattr("tuner_app.tuners.population.looked_at", looked_at)
+    found = search(tuner(hypermodel()))
+    assert set(looked) == {light} and found.stacked + found.by_fit.total() == 3
 
 
 def test_lanes_are_refused_that_are_none():

@@ -41,9 +41,10 @@ class PopulationTuner(SequentialTuner):
     on each trial alone. A trial's numbers depend on neither its neighbours nor the number of lanes.
     The mode of each trial is in its record, with the reason where it is not "stacked".
 
-    Of a hypermodel with a true attribute `builds_anew`, the models that are looked at before the
-    first trial have no variables, and take a third of the time. It says that `build` makes all
-    layers of a model each time, and keeps none of them for later.
+    Of a hypermodel whose class has a true attribute `builds_anew`, the models that are looked at
+    before the first trial have no variables, and take a third of the time. It says that `build`
+    makes all layers of a model each time, and keeps none of them for later. A subclass, which may
+    do otherwise, says so itself.
 
     Args (besides those of `StoredTuner`):
         lanes: How many trials are trained at once; "auto": as the engine plans it, from memory and
@@ -155,7 +156,7 @@ class PopulationTuner(SequentialTuner):
 
     @property
     def _builds_anew(self) -> bool:
-        return getattr(self.hypermodel, "builds_anew", False)
+        return vars(type(self.hypermodel)).get("builds_anew", False)
 
     def _build_hypermodel(self, hp) -> keras.Model:
         with drawn_quickly():
