@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import statistics
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -125,6 +126,23 @@ def test_the_test_set_is_opened_once(project, tmp_path, capsys):
         ledger = answers.openings(reader)
     assert [entry["metrics"]["by"] for entry in ledger] == ["Ann", ""]
     assert ledger[0]["metrics"]["scores"] == ledger[1]["metrics"]["scores"]
+
+
+@pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax"), (2, None)])
+def test_probabilities_and_logits_are_tested_alike(units, activation):
+    draw = np.random.default_rng(0)
+    features, labels = draw.normal(size=(60, 3)).astype("float32"), draw.integers(0, 2, 60)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, activation)])
+    loss = "binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"
+    if activation is None:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    test = SimpleNamespace(in_memory=True, arrays=lambda: (features, labels))
+    dataset = SimpleNamespace(test=test, spec=SimpleNamespace(task="classification"))
+    accuracy, nats = testing.measured(model, dataset)
+    expected = model.evaluate(features, labels, verbose=0, return_dict=True)
+    assert accuracy["value"] == pytest.approx(expected["accuracy"])
+    assert nats["value"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
 def test_the_winner_is_trained_on_all_but_the_test_examples(project, tmp_path):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tuner_app.answers.checking import baselines, data_checks, model_checks, rate_test
+from tuner_app.answers.checking import baselines, data_checks, model_checks, rate_test, scores
 from tuner_app.cli.main import main
 
 DRAW = np.random.default_rng(0)
@@ -172,6 +172,30 @@ def test_a_model_that_learns_passes_and_one_without_gradients_is_told():
     dead = model(keras.layers.Lambda(keras.ops.stop_gradient))
     found = model_checks.attempted("tiny", lambda: model_checks.tiny_subset(dead, table(), SPEC))
     assert found.status == "fail" and "No gradients" in found.found
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss"),
+    [
+        (1, "sigmoid", "binary_crossentropy"),
+        (1, "sigmoid", keras.losses.BinaryCrossentropy()),
+        (1, None, keras.losses.BinaryCrossentropy(from_logits=True)),
+        (2, "softmax", keras.losses.sparse_categorical_crossentropy),
+    ],
+)
+def test_two_classes_may_have_any_usual_last_layer(units, activation, loss):
+    keras.utils.set_random_seed(0)
+    last = keras.layers.Dense(units, activation, kernel_initializer="zeros")
+    both = keras.Sequential([keras.Input((4,)), last])
+    both.compile(keras.optimizers.Adam(0.3), loss, metrics=["accuracy"], jit_compile=False)
+    spec = SimpleNamespace(**(vars(SPEC) | {"num_classes": 2, "class_names": ("no", "yes")}))
+    x, y = table(classes=2)
+    x[:, 0] = 2.0 * y - 1.0
+    assert "0.693, where ln 2 = 0.693" in model_checks.initial_loss(both, (x, y), spec).found
+    assert model_checks.gradient_of(both, (x, y), seed=0).status == "pass"
+    learnt = model_checks.tiny_subset(both, (x, y), spec)
+    assert learnt.status == "pass" and "100% right" in learnt.found
+    assert scores.score(both, (x, y), spec) == 1.0
 
 
 def test_baselines_are_those_of_scikit_learn_and_of_chance():

@@ -114,20 +114,19 @@ def measured(model: Any, dataset: Any) -> list[dict[str, Any]]:
     mean squared error, in the target's own unit. The intervals are over examples.
 
     Args:
-        model: From features to logits, or to standardised numbers.
+        model: From features to logits or probabilities, or to standardised numbers.
     """
     import numpy as np
 
+    from tuner_app.results.class_outputs import log_probabilities
     from tuner_app.statistics import resampled_interval
 
     outputs, targets = predicted(model, dataset.test)
     found = {}
     if dataset.spec.task == "classification":
-        logits = outputs.astype("float64")
-        logits -= logits.max(axis=1, keepdims=True)
-        normalizer = np.log(np.exp(logits).sum(axis=1))
-        loss = normalizer - logits[np.arange(len(targets)), targets]
-        right = (logits.argmax(axis=1) == targets).astype("float64")
+        logs = log_probabilities(outputs, getattr(model, "loss", None))
+        loss = -logs[np.arange(len(targets)), targets]
+        right = (logs.argmax(axis=1) == targets).astype("float64")
         found["accuracy"] = resampled_interval(right, resamples=RESAMPLES)
         found["cross-entropy"] = resampled_interval(loss, resamples=RESAMPLES)
     else:

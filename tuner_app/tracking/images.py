@@ -10,6 +10,7 @@ from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image import metadata
 from tensorboard.util import tensor_util
 
+from tuner_app.results.class_outputs import log_probabilities
 from tuner_app.tracking.event_file import EventFile
 from tuner_app.tracking.tensorboard import FOLDER
 
@@ -27,7 +28,7 @@ def write_misclassified(project, trial_id, model, spec, split, most=48):
     Args:
         project: The project directory.
         trial_id: Whose model it is.
-        model: A Keras model from features to logits.
+        model: A Keras model from features to logits or probabilities.
         spec: The data's `DataSpec`; for other data than images with classes nothing is written.
         split: The validation `Split`.
         most: The most images on the sheet.
@@ -54,11 +55,11 @@ def misclassified(model, split, most):
     """How many examples are wrong, and the `most` surest: (image, true label, predicted label)."""
     count, kept = 0, []
     for images, labels in split.batches(256).as_numpy_iterator():  # JAX takes no tensors of tf.data
-        logits = np.asarray(model.predict_on_batch(images), "float64")
-        predicted = logits.argmax(axis=1)
+        logs = log_probabilities(model.predict_on_batch(images), getattr(model, "loss", None))
+        predicted = logs.argmax(axis=1)
         rows = np.arange(len(labels))
         # By how much the wrong class's logit beats the true one's.
-        surplus = logits[rows, predicted] - logits[rows, labels]
+        surplus = logs[rows, predicted] - logs[rows, labels]
         wrong = np.flatnonzero(predicted != labels)
         count += len(wrong)
         kept += [(surplus[i], images[i], int(labels[i]), int(predicted[i])) for i in wrong]

@@ -169,7 +169,7 @@ def tiny_subset(model: keras.Model, train: Split, spec: Any) -> Finding:
         )
         loss = data_loss(model, x, y)
         outputs = keras.ops.convert_to_numpy(model(x, training=False))
-        right = accuracy(outputs, y) if spec.task == "classification" else None
+        right = accuracy(model, outputs, y) if spec.task == "classification" else None
         score = loss if right is None else 1 - right
         if (right == 1.0 and loss < 0.1) or (right is None and loss < 0.02):
             break

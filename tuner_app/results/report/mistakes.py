@@ -13,6 +13,7 @@ from typing import Any
 
 from tuner_app.errors import UserError
 from tuner_app.results import export
+from tuner_app.results.class_outputs import log_probabilities
 from tuner_app.results.winner import winner
 from tuner_app.store import SearchReader
 from tuner_app.store.json_text import exportable
@@ -60,7 +61,7 @@ def measured(model: Any, dataset: Any, trial_id: str) -> dict[str, Any]:
     """A model's mistakes on the validation split.
 
     Args:
-        model: From features to logits or standardised numbers.
+        model: From features to logits, probabilities or standardised numbers.
         dataset: The `Dataset`.
         trial_id: Whose model it is.
     """
@@ -68,7 +69,12 @@ def measured(model: Any, dataset: Any, trial_id: str) -> dict[str, Any]:
     outputs = model.predict(features, verbose=0)
     told = {"trial_id": trial_id, "task": dataset.spec.task, "examples": len(targets)}
     if dataset.spec.task == "classification":
-        told |= _of_classes(features, targets, outputs, dataset.spec)
+        told |= _of_classes(
+            features,
+            targets,
+            log_probabilities(outputs, getattr(model, "loss", None)),
+            dataset.spec,
+        )
     else:
         told |= _of_numbers(targets, outputs, dataset.spec)
     return exportable(told)
@@ -90,14 +96,13 @@ def _examples(split: Any) -> tuple[Any, Any]:
     return np.concatenate(features), np.concatenate(targets)
 
 
-def _of_classes(features: Any, labels: Any, logits: Any, spec: Any) -> dict[str, Any]:
+def _of_classes(features: Any, labels: Any, logs: Any, spec: Any) -> dict[str, Any]:
     import numpy as np
 
-    predicted = logits.argmax(axis=1)
+    predicted = logs.argmax(axis=1)
     counts = np.zeros((spec.num_classes, spec.num_classes), int)
     np.add.at(counts, (labels, predicted), 1)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    sure = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    sure = np.exp(logs)
     wrong = np.flatnonzero(predicted != labels)
     # The surest mistakes first: wrong labels and odd examples are among them.
     wrong = wrong[np.argsort(-sure[wrong, predicted[wrong]], kind="stable")]
