@@ -129,6 +129,8 @@ def run_search(
     """
     began = time.monotonic()
     _check_directory(config.directory, resume)
+    from keras_tuner import errors
+
     from tuner_app import tuners
     from tuner_app.oracles.budget import OUT_OF_TIME
 
@@ -139,7 +141,7 @@ def run_search(
     failure = ""
     try:
         tuner.search(**prepared.fit)
-    except tuners.SearchFailed as error:
+    except (tuners.SearchFailed, errors.FatalError) as error:
         failure = str(error)
     finally:
         tuner.close()

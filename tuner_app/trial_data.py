@@ -3,6 +3,7 @@
 import traceback
 from typing import Any
 
+import keras
 import keras_tuner
 
 from tuner_app.config import SearchConfig
@@ -111,6 +112,11 @@ def metric_names(space: keras_tuner.HyperModel, dataset: Dataset) -> list[str]:
         model = space.build(keras_tuner.HyperParameters())
     except Exception as error:  # whatever a user's space raises
         raise _cannot_build(error) from error
+    if not isinstance(model, keras.Model):
+        raise UserError(
+            f"The space's build(hp) returns a {type(model).__name__}, expected a compiled Keras "
+            "model. Does it end with `return model`?"
+        )
     try:
         batch = dataset.validation.batches(1).take(1)
         names = list(model.evaluate(batch, verbose=0, return_dict=True))

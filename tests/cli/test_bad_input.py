@@ -18,6 +18,15 @@ FILES = {
     "ragged.csv": "size,weight,kind\n" + ROWS + "1,2\n",
     "broken.py": "def build(hp:\n    return None\n",
     "without.py": "def something_else(hp):\n    return None\n",
+    "returns_nothing.py": "def build(hp):\n    hp.Int('units', 1, 3)\n",
+    "unmeasured.py": """import keras
+
+def build(hp):
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+""",
     "a_file": "not a folder",
 }
 
@@ -65,6 +74,8 @@ CASES = [
     (["search", "--space=broken.py:build"], ["broken.py", "line 1"]),
     (["search", "--space=without.py:build"], ["without.py", "build"]),
     (["search", "--space=missing.py:build"], ["missing.py"]),
+    (["search", "--space=returns_nothing.py"], ["a NoneType", "Keras model", "return model"]),
+    (["search", "--space=unmeasured.py"], ["metrics=['accuracy']", "--objective=val_loss."]),
     (["search", "--project=a_file"], ["a_file"]),
     (["search", "--project=a_file/below"], ["a_file"]),
     (["search", "--project=somebodys"], ["somebodys", "letters.txt"]),

@@ -19,6 +19,20 @@ from tuner_app.cli.main import main
 ROOT = Path(__file__).parent.parent.parent
 SMALL = "--dataset=digits --space=linear --epochs=2 --batch_size=128".split()
 
+GIVES_UP = """
+import keras
+import keras_tuner
+
+def build(hp):
+    if hp.Choice("kind", ["good", "bad"]) == "bad":
+        raise keras_tuner.errors.FatalValueError("a bad kind can't be had")
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    return model
+"""
+
 # It waits for Ctrl-C amid its second trial. (A shell that runs the tests in the background has its
 # children ignore Ctrl-C.)
 WITH_CTRL_C = """
@@ -190,6 +204,15 @@ def test_trials_that_there_was_no_time_for_are_left_to_a_resume(in_empty_folder,
     printed = capsys.readouterr().out
     assert "Ended:    the time limit of" in printed and " resume p\n" in printed
     assert "Stack:    1 lane, as asked for" in printed
+
+
+def test_a_space_that_gives_up_ends_the_search_with_its_reason(in_empty_folder, capsys):
+    (in_empty_folder / "space.py").write_text(GIVES_UP)
+    words = ["search", "--space=space.py", "--epochs=1", "--max_trials=4", "--lanes=1"]
+    assert main([*words, "--project=p", "--quiet"]) == 1
+    printed = capsys.readouterr()
+    assert "a bad kind can't be had" in printed.err and printed.err.count("\n") == 1
+    assert main(["results", "p"]) == 0
 
 
 def test_same_seed_same_search(finished, in_empty_folder, capsys):

@@ -2,7 +2,9 @@
 
 import math
 
+import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 from tuner_app import results
@@ -139,6 +141,16 @@ def test_what_is_no_error_of_the_code_does_not_end_the_search(quick_tuner, error
 def test_what_gpus_libraries_say_of_memory_is_known(told):
     assert message_of(RuntimeError(told)).startswith(f"Out of memory: {told}")
     assert not message_of(RuntimeError("INTERNAL: a kernel failed")).startswith("Out of memory")
+
+
+def test_an_error_in_a_layer_is_told_and_not_what_keras_puts_around_it():
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="Exception encountered") as raised:
+        model.fit(np.zeros((4, 8)), np.zeros(4), verbose=0)
+    first = message_of(raised.value).splitlines()[0]
+    assert first.startswith("Sequential: ValueError: Input 0")
+    assert "to have value 5, but received input with shape (None, 8)" in first
 
 
 def test_tensorflows_own_out_of_memory_error_is_known():

@@ -27,6 +27,12 @@ def objective_of(config: SearchConfig, space: Any, dataset: Dataset) -> Any:
     # The spaces that come with the project always have the default.
     if config.objective or config.space.endswith(".py") or ".py:" in config.space:
         known = metric_names(space, dataset)
+        if known and name not in known and not config.objective:
+            raise UserError(
+                f"The space's models do not report {name}, by which trials are ranked here. "
+                f"Compile them with metrics=[{name.removeprefix('val_')!r}], or give --objective="
+                f"{' or '.join(one for one in known if one.startswith('val_'))}."
+            )
         if known and name not in known:
             raise unknown("objective", name, known)
     return keras_tuner.Objective(name, direction) if direction else name

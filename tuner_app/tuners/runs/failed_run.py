@@ -5,7 +5,11 @@ import traceback
 from keras_tuner import errors
 
 from tuner_app.oracles.failure import DIVERGED, OUT_OF_MEMORY
+from tuner_app.population.backend.reason import reason
 from tuner_app.population.backend.vectorize import is_out_of_memory
+
+# What Keras puts an error of a layer into; which one it was stands lines below.
+_AROUND = ("Exception encountered when calling ", "in user code:")
 
 
 class DivergedError(Exception):
@@ -72,4 +76,6 @@ def _reason(error: Exception) -> str:
         return f"{OUT_OF_MEMORY}: {first}".rstrip(": ")
     if isinstance(error, errors.FailedTrialError) and first:
         return first  # KerasTuner's "Oversized model: ...", or the user's own words
+    if first.startswith(_AROUND):
+        return reason(error)
     return f"{type(error).__name__}: {first}".rstrip(": ")
