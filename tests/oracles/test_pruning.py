@@ -116,7 +116,7 @@ def test_any_oracle_can_be_pruned(name):
     assert len(epochs) == 24 and min(epochs) < EPOCHS == max(epochs)
 
 
-@pytest.mark.parametrize("name", ["random", "tpe"])
+@pytest.mark.parametrize("name", ["random", "tpe", "cmaes"])
 def test_pruned_trials_are_kept_and_a_resume_prunes_as_before(tmp_path, name):
     undisturbed = search(oracle("asha", name))
     with SearchStore(tmp_path) as store:

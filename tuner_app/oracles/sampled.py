@@ -271,13 +271,24 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         if self.generation:
             told.sort(key=lambda row: row.number)
         told = [row.trial_id for row in told]
+        known = set(told)
         if self._property("REPLAYED"):
-            replay(self.mirror, self.space, rows, told, self._tell)
+            replay(self.mirror, self.space, rows, told, self._tell_again)
+            for row in rows:
+                if row.trial_id not in known:
+                    self._see_again(row.trial_id)
         else:
-            known = set(told)
             for row in rows:
                 self._take_back(row, row.status if row.trial_id in known else "RUNNING")
         self.mirror.set_state(state)
+
+    def _tell_again(self, trial_id: str) -> None:
+        self._see_again(trial_id)
+        self._tell(trial_id)
+
+    def _see_again(self, trial_id: str) -> None:
+        if self.pruner != "none":
+            self.mirror.see(trial_id, self._curve(trial_id))
 
     def _take_back(self, row, status: str) -> None:
         found = results(self.trials[row.trial_id], self.objective)
@@ -290,6 +301,6 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             self.mirror.add(row.trial_id, *seen, status, found, curve, noted)
             return
         self.mirror.add(row.trial_id, self.space, row.hyperparameters, notes=noted)
-        self.mirror.see(row.trial_id, self._curve(row.trial_id))
+        self._see_again(row.trial_id)
         if status != "RUNNING":
             self.mirror.tell(row.trial_id, status, found)
