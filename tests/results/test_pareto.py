@@ -52,6 +52,7 @@ def test_results_tell_of_the_front(tmp_path):
     assert {t["trial_id"]: t["objectives"] for t in told["trials"]} == gave
     table = results.as_table(found)
     assert "Pareto front (loss, speed):" in table
+    assert "ranked by multi_objective, lower is better: loss - speed.\n" in table
     for trial_id in found.pareto:
         assert f"\n{trial_id}  loss {gave[trial_id]['loss']:.4f}" in table
     rows = {row["trial_id"]: row for row in csv.DictReader(io.StringIO(results.as_csv(found)))}

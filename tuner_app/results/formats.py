@@ -148,7 +148,14 @@ def _front(results: SearchResults) -> list[str]:
     """Of several objectives, the trials that none beats in all of them, a line each."""
     if not results.parts:
         return []
-    lines = ["", f"Pareto front ({', '.join(results.parts)}):"]
+    # KerasTuner's sum, in which what is to be large counts negatively.
+    signed = (("- " if to == "max" else "+ ") + name for name, to in results.parts.items())
+    lines = [
+        "",
+        f"Trials are ranked by {results.objective}, lower is better: "
+        f"{' '.join(signed).removeprefix('+ ')}.",
+        f"Pareto front ({', '.join(results.parts)}):",
+    ]
     for trial_id in results.pareto:
         values = results.values[trial_id].items()
         lines.append(f"{trial_id}  " + "  ".join(f"{name} {value:.4f}" for name, value in values))
