@@ -100,7 +100,7 @@ class SearchReader:
 
     def fact(self, name: str, default: Any = None) -> Any:
         """One of the search's facts: config (what the caller of the search wants kept with it),
-        objective (name, direction), asked (see `tuners.what_was_asked`), epochs, seed."""
+        objective (name, direction), asked (see `tuners.project.what_was_asked`), epochs, seed."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
         return from_text(rows[0][0]) if rows else default
 
