@@ -56,6 +56,7 @@ CASES = [
     (["search", "--dataset="], ["dataset"]),
     (["search", "--space=mpl"], ["mpl", "mlp"]),
     (["search", "--oracle=baysian"], ["baysian", "bayesian"]),
+    (["search", "--oracle=brute"], ["brute tries every combination", "a Float without a step"]),
     (["search", "--optimizers=adm"], ["adm", "adam"]),
     (["search", "--optimizers="], ["optimizers"]),
     (["search", "--objective=val_accuracy:up"], ["val_accuracy:up", "max"]),

@@ -174,11 +174,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             self._looked_at = number
             self._widen()
         mirror, space = self.mirror, self.space
-        if self._property("FINITE") and not space.is_finite:
-            raise UserError(
-                f"The oracle {self.sampler} tries every combination, and this space has a Float "
-                "without a step. Give it one, or take another oracle."
-            )
+        self.check_space(space)
         seed = [self.seed, number]
         if is_exhausted(space, len(self._tried_so_far), self._is_tried, seed):
             return {"status": "STOPPED"}
@@ -208,6 +204,14 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
             if hasattr(sampler, "space"):
                 sampler.space = space
         return self._explorer if self.mirror.finished < self.startup else None
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Raises `UserError` for a space that the sampler can't go through."""
+        if self._property("FINITE") and not space.is_finite:
+            raise UserError(
+                f"The oracle {self.sampler} tries every combination, and this space has a Float "
+                "without a step. Give it one, or take another oracle."
+            )
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
         return self._compute_values_hash(values) in self._tried_so_far

@@ -90,6 +90,8 @@ def prepare(
     found = tuner.oracle.get_space()
     enqueued = len(options.get("first", ())) - len(past.first)
     warm_start.check_points(options.get("first", ())[:enqueued], found)
+    if isinstance(tuner.oracle, oracles.SampledOracle):
+        tuner.oracle.check_space(tuner.oracle.space)
     told = (*past.lines(found), *told, *oracle_plan(config, tuner.oracle))
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)
