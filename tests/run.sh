@@ -10,8 +10,6 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../launch/environment.sh"
 
 use_environment "[dev]"
-# Tests start hundreds of processes, each of which would compile all modules again.
-unset PYTHONDONTWRITEBYTECODE
 cd -- "$root"
 python=$environment/bin/python
 "$python" -m ruff check .
