@@ -107,10 +107,12 @@ def folder(in_empty_folder: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every path below a folder, with the bytes of those that are files."""
+    """Every path below a folder, with the bytes of those that are files; but for what Python keeps
+    of the modules that it compiled."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
+        if "__pycache__" not in path.parts
     }
 
 
