@@ -1,6 +1,6 @@
 """A mirror is told what an earlier one knew: after a resume, and after ranges were widened."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from keras_tuner.src.engine import objective as objective_module
 from keras_tuner.src.engine import trial as trial_module
@@ -32,6 +32,25 @@ def retell(
             seen.system_attrs,
         )
     new.set_state(old.state())
+
+
+def known_and_waiting(
+    rows: Sequence[TrialRow], generation: int | None
+) -> tuple[list[str], list[str]]:
+    """The ended trials whose results the sampler knew, in the order in which it came to know them,
+    and those whose block of so many was under way.
+
+    Args:
+        rows: The trials in the order of their beginnings.
+        generation: How many trials a block has; None: each result is known at once.
+    """
+    ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
+    if not generation:
+        return [row.trial_id for row in ended], []
+    last = len(rows) - 1
+    begin = last - last % generation
+    known = [row.trial_id for row in rows if row.ended is not None and row.number < begin]
+    return known, [row.trial_id for row in ended if row.number >= begin]
 
 
 def replay(

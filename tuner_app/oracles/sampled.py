@@ -15,7 +15,7 @@ from tuner_app.oracles.first_points import FirstPoints
 from tuner_app.oracles.mirror import Mirror
 from tuner_app.oracles.objectives import directions, results
 from tuner_app.oracles.quiet_optuna import quiet_optuna
-from tuner_app.oracles.retelling import replay, retell
+from tuner_app.oracles.retelling import known_and_waiting, replay, retell
 from tuner_app.oracles.stored import StoredOracle
 from tuner_app.oracles.trial_from_row import stored_status
 from tuner_app.oracles.untried import is_exhausted, untried
@@ -173,8 +173,8 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         if self.extend_ranges and number and number % _LOOK == 0 and number != self._looked_at:
             self._looked_at = number
             self._widen()
+        self.check_space()
         mirror, space = self.mirror, self.space
-        self.check_space(space)
         seed = [self.seed, number]
         if is_exhausted(space, len(self._tried_so_far), self._is_tried, seed):
             return {"status": "STOPPED"}
@@ -205,13 +205,11 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
                 sampler.space = space
         return self._explorer if self.mirror.finished < self.startup else None
 
-    def check_space(self, space: SearchSpace) -> None:
+    def check_space(self) -> None:
         """Raises `UserError` for a space that the sampler can't go through."""
-        if self._property("FINITE") and not space.is_finite:
-            raise UserError(
-                f"The oracle {self.sampler} tries every combination, and this space has a Float "
-                "without a step. Give it one, or take another oracle."
-            )
+        check = self._property("check")
+        if check is not None:
+            check(self.space)
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
         return self._compute_values_hash(values) in self._tried_so_far
@@ -265,16 +263,7 @@ class SampledOracle(StoredOracle, keras_tuner.Oracle):
         self._known = self.store.fact(_KNOWN, [])
         notes = zip(rows, from_texts([row.text("note") for row in rows]), strict=True)
         self._notes = {row.trial_id: note for row, note in notes if note}
-        ended = sorted((row for row in rows if row.ended is not None), key=lambda row: row.ended)
-        if self.generation and rows:
-            last = len(rows) - 1
-            begin = last - last % self.generation
-            self._waiting = [row.trial_id for row in ended if row.number >= begin]
-        waiting = set(self._waiting)
-        told = [row for row in ended if row.trial_id not in waiting]
-        if self.generation:
-            told.sort(key=lambda row: row.number)
-        told = [row.trial_id for row in told]
+        told, self._waiting = known_and_waiting(rows, self.generation)
         known = set(told)
         if self._property("REPLAYED"):
             replay(self.mirror, self.space, rows, told, self._tell_again)

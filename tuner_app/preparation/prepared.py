@@ -91,7 +91,7 @@ def prepare(
     enqueued = len(options.get("first", ())) - len(past.first)
     warm_start.check_points(options.get("first", ())[:enqueued], found)
     if isinstance(tuner.oracle, oracles.SampledOracle):
-        tuner.oracle.check_space(tuner.oracle.space)
+        tuner.oracle.check_space()
     told = (*past.lines(found), *told, *oracle_plan(config, tuner.oracle))
     lines = (_headline(config, dataset, device), *dataset.notes, *told)
     return Prepared(device, dataset, tuner, fit, lines)

@@ -106,8 +106,11 @@ class SearchReader:
 
     def over(self) -> dict | None:
         """What is to be told of a search that has nothing left to train; None where it has."""
-        noted, held = self.fact(OVER), sum(row["trials"] for row in self.counts())
-        return noted["account"] if noted and noted["trials"] == held else None
+        noted = self.fact(OVER)
+        return noted["account"] if noted and noted["trials"] == self._held() else None
+
+    def _held(self) -> int:
+        return self._rows("SELECT COUNT(*) FROM trials")[0][0]
 
     def trials(self) -> list[TrialRow]:
         """Every trial, in the order of their beginnings."""

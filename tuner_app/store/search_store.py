@@ -55,7 +55,7 @@ class SearchStore(WritableDatabase):
     def note_over(self, account: Mapping[str, Any]) -> None:
         """Notes that the search has nothing left to train, and what is to be told of it: until the
         next session begins."""
-        self.set_fact(OVER, {"trials": len(self.records()), "account": dict(account)})
+        self.set_fact(OVER, {"trials": self._held(), "account": dict(account)})
 
     def set_fact(self, name: str, value: Any) -> None:
         """Sets one fact of the search to any JSON value."""

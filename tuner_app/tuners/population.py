@@ -206,8 +206,8 @@ class PopulationTuner(SequentialTuner):
     def plan_for(self, arguments: FitArguments) -> Plan:
         """Lanes, kernels and steps a call for a search with these arguments, and why."""
         if self.lanes != "auto":
-            asked = "1 lane" if self.lanes == 1 else f"{self.lanes} lanes"
-            return Plan(self.lanes, False, 256, f"{asked}, as asked for")
+            asked = f"{self.lanes} lane{'s' * (self.lanes > 1)}, as asked for"
+            return Plan(self.lanes, False, 256, asked)
         space = self.oracle.get_space()
         drawn = (drawn_point(space, seed) for seed in range(_MODELS_LOOKED_AT - 1))
         points = [default_point(space), *drawn]

@@ -104,7 +104,7 @@ def _shares(
         )
         for number, trial in enumerate(trials)
     ]
-    # Given, not added: Optuna would copy each of them, ten times as long as the evaluators take.
+    # Given, not added: Optuna would copy each, which takes much longer than the evaluators.
     study.get_trials = lambda deepcopy=True, states=None: known
     if method == "fanova":
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=32, max_depth=32, seed=0)
